@@ -1,0 +1,1 @@
+"""What the data stages are made of: sources, records, labels, shards."""

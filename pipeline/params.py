@@ -1,0 +1,289 @@
+"""params.yaml as checked types: every key known, every value of its type, every error naming its key."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from pipeline.errors import ParamsError
+
+Size = tuple[Annotated[int, Field(gt=0)], Annotated[int, Field(gt=0)]]
+"""(height, width)."""
+Positive = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class Section(BaseModel):
+    """A section of params.yaml: unknown keys and wrong types are errors, values never change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
+
+
+class Limits(Section):
+    """What a source may hold before a stage refuses it."""
+
+    max_rejects: int = Field(0, ge=0, description="records that may be rejected before a stage fails")
+
+
+class Dataset(Section):
+    """One data set: where it comes from and what it holds."""
+
+    source: str = Field("sample", description="'sample' (drawn), or a folder that holds the archives")
+    layout: Literal["lip", "cihp", "coco"] = Field(description="the reader")
+    sha256: dict[str, str] = Field(default_factory=dict, description="archive name -> SHA-256 that it must have")
+    images: dict[Literal["train", "val", "test"], Annotated[int, Field(ge=0)]] = Field(
+        default_factory=dict, description="images to draw per split, for source 'sample'"
+    )
+    splits: tuple[Literal["train", "val", "test"], ...] = ("train", "val")
+    people: Literal["single", "many"] = "many"
+    label_set: str
+    keypoint_set: str | None = Field(None, description="the annotated keypoints; none where the set has no joints")
+    limits: Limits = Limits()
+
+
+class Executor(Section):
+    """How shards are worked on; never changes a result."""
+
+    backend: Literal["local"] = "local"
+    workers: int = Field(0, ge=0, description="processes; 0 is one per core")
+
+
+class DetectorFit(Section):
+    """Fitting of the small Mask R-CNN."""
+
+    dataset: str
+    steps: Count
+    batch_size: Count
+    lr: Positive
+    warmup_steps: int = Field(ge=0)
+    weight_decay: NotNegative
+
+
+class Detector(Section):
+    """Who finds the people."""
+
+    backend: Literal["torchvision", "annotated"] = "torchvision"
+    weights: str = Field("sample", description="sample, fit, or a file")
+    score: Fraction = 0.5
+    mask_nms: Fraction = 0.5
+    fit: DetectorFit
+
+
+class PoseFit(Section):
+    """Fitting of the small Simple Baseline."""
+
+    dataset: str
+    steps: Count
+    batch_size: Count
+    lr: Positive
+    warmup_steps: int = Field(ge=0)
+    weight_decay: NotNegative
+
+
+class Pose(Section):
+    """Who labels the joints of people without annotated ones."""
+
+    backend: Literal["simple_baseline"] = "simple_baseline"
+    weights: str = Field("sample", description="sample, fit, or a file")
+    min_confidence: Fraction = 0.2
+    flip: bool = True
+    fit: PoseFit
+
+
+class Crop(Section):
+    """How people are cut out."""
+
+    others: Literal["black", "keep"] = "black"
+    others_label: Literal[0, 255] | None = Field(None, description="none: 0 with black, 255 with keep")
+    min_area: int = Field(0, ge=0, description="people of fewer visible pixels are left out, and counted")
+    expand: NotNegative = Field(0.1, description="margin around the box, as a share of its sides")
+
+
+class Edges(Section):
+    """Edge maps."""
+
+    width: int = Field(3, ge=1)
+    between_people: bool = Field(False, description="also mark borders between people inside a crop")
+
+    @model_validator(mode="after")
+    def _odd(self) -> Edges:
+        if self.width % 2 == 0:
+            raise ValueError(f"width is {self.width}, expected an odd number of pixels")
+        return self
+
+
+class Heatmaps(Section):
+    """Gaussian heatmaps."""
+
+    size: Size
+    stride: Count = 4
+    sigma: Positive
+    sigma_space: Literal["cells", "input"] | None = None
+    convention: Literal["corrpm", "mula", "exact"] = "corrpm"
+    compress: bool = True
+
+
+class ShardsSection(Section):
+    """How records are packed."""
+
+    records_per_shard: Count = 200
+    row_group: Count = 50
+
+
+class Loss(Section):
+    """Weights of the loss, CorrPM Eq. 4: L = refined L_p2 + coarse L_p + alpha L_b + beta L_k."""
+
+    alpha: NotNegative = 2.0
+    beta: NotNegative = 70.0
+    refined: NotNegative = 1.0
+    coarse: NotNegative = 1.0
+
+
+class Augment(Section):
+    """Random changes of a training sample."""
+
+    flip: Fraction = 0.5
+    rotate_deg: NotNegative = 30.0
+    rotate_share: Fraction = 0.6
+    scale: tuple[Positive, Positive] = (0.75, 1.25)
+
+
+class Train(Section):
+    """The parser and how it is trained."""
+
+    datasets: tuple[str, ...]
+    label_set: str
+    keypoint_set: str
+    model: str = "corrpm"
+    variant: Literal["paper", "official"] = "official"
+    backbone: str
+    input_size: Size
+    epochs: Count
+    batch_size: Count
+    optimizer: Literal["sgd", "adamw"] = "sgd"
+    lr: Positive
+    momentum: Fraction = 0.9
+    weight_decay: NotNegative = 5e-4
+    schedule: Literal["poly", "constant"] = "poly"
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    loader_workers: int = Field(1, ge=0)
+    loss: Loss = Loss()
+    augment: Augment = Augment()
+
+
+class Evaluate(Section):
+    """How the parser is judged."""
+
+    protocol: Literal["lip"] = "lip"
+    split: Literal["val", "test"] = "val"
+    flip: bool = False
+    scales: tuple[Positive, ...] = (1.0,)
+
+
+class Params(Section):
+    """The whole of params.yaml."""
+
+    seed: int = Field(ge=0)
+    datasets: dict[str, Dataset]
+    teacher_datasets: dict[str, Dataset]
+    executor: Executor = Executor()
+    detector: Detector
+    pose: Pose
+    crop: Crop = Crop()
+    quality: Limits = Limits()
+    edges: Edges = Edges()
+    heatmaps: Heatmaps
+    shards: ShardsSection = ShardsSection()
+    train: Train
+    evaluate: Evaluate = Evaluate()
+
+    def dataset(self, name: str) -> Dataset:
+        """The data set of that name, parsing or teacher set.
+
+        Raises:
+            ParamsError: params.yaml names no such set.
+        """
+        known = {**self.teacher_datasets, **self.datasets}
+        if name not in known:
+            raise ParamsError(f"DATASET: {name!r} is not in params.yaml; it has {', '.join(sorted(known))}")
+        return known[name]
+
+
+def load_params(path: Path, overrides: tuple[str, ...] = ()) -> Params:
+    """Read and check params.yaml.
+
+    Args:
+        path: the file.
+        overrides: `key.path=value` texts, values read as YAML, applied on top.
+
+    Raises:
+        ParamsError: the file is missing or no YAML, a key is unknown, a value is of the wrong type or out of range.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ParamsError(f"{path}: not found. Run hpp in the project's folder or give --params FILE") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ParamsError(f"{path}: not readable as YAML: {_one_line(error)}") from error
+    if not isinstance(content, dict):
+        raise ParamsError(f"{path}: holds {type(content).__name__}, expected sections such as `seed:` and `datasets:`")
+    for override in overrides:
+        _apply(content, override)
+    try:
+        return Params.model_validate(content)
+    except ValidationError as error:
+        raise ParamsError(f"{path}: {_first_problem(error)}") from error
+
+
+def _apply(content: dict[str, Any], override: str) -> None:
+    key, equals, text = override.partition("=")
+    if not equals or not key:
+        raise ParamsError(f"--set {override}: expected key.path=value, for instance train.lr=0.01")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ParamsError(f"--set {override}: the value is no YAML: {_one_line(error)}") from error
+    *parents, last = key.split(".")
+    place: Any = content
+    for parent in parents:
+        place = place.setdefault(parent, {}) if isinstance(place, dict) else None
+    if not isinstance(place, dict):
+        raise ParamsError(f"--set {override}: {'.'.join(parents)} is no section of params.yaml")
+    place[last] = value
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
+
+
+def _first_problem(error: ValidationError) -> str:
+    """The first problem as `key.path: what; found ..., expected ...`, and how many more there are."""
+    problems = error.errors(include_url=False)
+    first = problems[0]
+    key = ".".join(str(step) for step in first["loc"]) or "params"
+    more = f" ({len(problems) - 1} more after this one)" if len(problems) > 1 else ""
+    if first["type"] == "extra_forbidden":
+        known = _known_keys(first["loc"][:-1])
+        return f"{key} is not a known key" + (f"; known here are {', '.join(known)}" if known else "") + more
+    if first["type"] == "missing":
+        return f"{key} is missing{more}"
+    return f"{key}: {first['msg']}; found {first['input']!r}{more}"
+
+
+def _known_keys(location: tuple[int | str, ...]) -> list[str]:
+    """Keys of the section at a place of the params tree; empty where the place is no section."""
+    kind: Any = Params
+    for step in location:
+        fields = getattr(kind, "model_fields", {})
+        if isinstance(step, str) and step in fields:
+            kind = fields[step].annotation
+        elif getattr(kind, "__args__", None):
+            kind = kind.__args__[-1]  # the values of a dict of sections
+        else:
+            return []
+    return sorted(getattr(kind, "model_fields", {}))

@@ -1,0 +1,141 @@
+"""Read the records of a split's shards, by index or in order."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator
+from functools import lru_cache
+from itertools import accumulate
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.errors import DataError
+from pipeline.records import ImageRecord, Sample, image_from_row, sample_from_row
+from pipeline.shards.manifest import Manifest
+
+_FROM_ROW = {"images": image_from_row, "crops": sample_from_row, "samples": sample_from_row}
+
+
+def read_rows(path: Path, columns: list[str] | None = None) -> list[dict[str, Any]]:
+    """All rows of one parquet shard.
+
+    Raises:
+        DataError: the file is missing or no whole parquet file.
+    """
+    try:
+        return pq.read_table(path, columns=columns, partitioning=None).to_pylist()
+    except (OSError, pa.ArrowException) as error:
+        raise DataError(f"{path}: not a whole parquet shard ({error}). Run the stage that makes it again") from error
+
+
+class Shards:
+    """A split's records: `len`, indexing, iteration in order; `heatmaps(i)` where the split has them.
+
+    Row groups are the unit of reading; the last few stay in memory. Safe to pickle and to use in loader workers.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.manifest = Manifest.read(folder)
+        self._ends = list(accumulate(shard.records for shard in self.manifest.shards))
+        self._open()
+
+    def _open(self) -> None:
+        self._file = lru_cache(maxsize=16)(self._open_file)
+        self._group = lru_cache(maxsize=32)(self._read_group)
+        self._npz = lru_cache(maxsize=4)(self._open_npz)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"folder": self.folder, "manifest": self.manifest, "_ends": self._ends}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._open()
+
+    def __len__(self) -> int:
+        return self._ends[-1] if self._ends else 0
+
+    def __iter__(self) -> Iterator[Any]:
+        for shard in range(len(self.manifest.shards)):
+            file, _ = self._file(shard)
+            for group in range(file.num_row_groups):
+                yield from (self._record(row) for row in self._group(shard, group))
+
+    def __getitem__(self, index: int) -> Any:
+        """Record number `index`: an ImageRecord for images, a Sample for crops and samples.
+
+        Raises:
+            IndexError: outside the split.
+            DataError: the shard is missing or damaged.
+        """
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"record {index} of {len(self)} in {self.folder}")
+        shard, row = self._locate(index % len(self))
+        _, starts = self._file(shard)
+        group = bisect_right(starts, row) - 1
+        return self._record(self._group(shard, group)[row - starts[group]])
+
+    def heatmaps(self, index: int) -> np.ndarray:
+        """(K, h, w) float16 heatmaps of sample number `index`, from the npz shards that the manifest points at.
+
+        Raises:
+            DataError: the split has none, or the file is missing or damaged.
+        """
+        if "heatmaps" not in self.manifest.links:
+            raise DataError(f"{self.folder}: its manifest points at no heatmaps. Run `hpp shard` again")
+        sample: Sample = self[index]
+        shard, _ = self._locate(index % len(self))
+        return self._npz(shard)[sample.sample_id]
+
+    def _locate(self, index: int) -> tuple[int, int]:
+        shard = bisect_right(self._ends, index)
+        return shard, index - (self._ends[shard - 1] if shard else 0)
+
+    def _record(self, row: dict[str, Any]) -> Any:
+        return _FROM_ROW[self.manifest.kind](row) if self.manifest.kind in _FROM_ROW else row
+
+    def _open_file(self, shard: int) -> tuple[pq.ParquetFile, list[int]]:
+        path = self.folder / self.manifest.shards[shard].name
+        try:
+            file = pq.ParquetFile(path)
+        except (OSError, pa.ArrowException) as error:
+            raise DataError(f"{path}: not a whole parquet shard ({error}). Run its stage again") from error
+        if file.metadata.num_rows != self.manifest.shards[shard].records:
+            raise DataError(
+                f"{path}: {file.metadata.num_rows} records, the manifest says {self.manifest.shards[shard].records}. "
+                "Run its stage again"
+            )
+        sizes = [file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)]
+        return file, [0, *accumulate(sizes)][: len(sizes)]
+
+    def _read_group(self, shard: int, group: int) -> list[dict[str, Any]]:
+        file, _ = self._file(shard)
+        try:
+            return file.read_row_group(group).to_pylist()
+        except (OSError, pa.ArrowException) as error:
+            path = self.folder / self.manifest.shards[shard].name
+            raise DataError(f"{path}: row group {group} is damaged ({error}). Run its stage again") from error
+
+    def _open_npz(self, shard: int) -> Any:
+        folder = self.folder / self.manifest.links["heatmaps"]["path"]
+        name = Manifest.read(folder).shards[shard].name
+        try:
+            return np.load(folder / name, allow_pickle=False)
+        except (OSError, ValueError) as error:
+            raise DataError(f"{folder / name}: not a whole npz shard ({error}). Run `hpp heatmaps` again") from error
+
+
+def open_shards(folder: str | Path) -> Shards:
+    """The records of a split, for instance data/shards/lip/train.
+
+    Raises:
+        DataError: no manifest there, or a damaged one.
+    """
+    return Shards(Path(folder))
+
+
+__all__ = ["ImageRecord", "Sample", "Shards", "open_shards", "read_rows"]
