@@ -1,0 +1,50 @@
+"""Cutting a person out at native resolution: nothing is resampled, so a crop goes back pixel for pixel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipeline.geometry.affine import translation
+
+
+@dataclass(frozen=True)
+class Window:
+    """Pixel columns x0 ... x1 - 1 and rows y0 ... y1 - 1 of an image."""
+
+    x0: int
+    y0: int
+    x1: int
+    y1: int
+
+    def cut(self, array: np.ndarray) -> np.ndarray:
+        """The window of an (H, W, ...) array, as a copy."""
+        return array[self.y0 : self.y1, self.x0 : self.x1].copy()
+
+    @property
+    def to_source(self) -> np.ndarray:
+        """(2, 3) float64: window pixels -> image pixels."""
+        return translation(self.x0, self.y0)
+
+
+def window_of_box(box: np.ndarray, image_hw: tuple[int, int], expand: float) -> Window:
+    """The window around a box, enlarged by `expand` of its sides in total and cut at the image's border.
+
+    Args:
+        box: (4,) x, y, w, h in pixels.
+        image_hw: (height, width) of the image.
+        expand: share of the box's side that is added, half on either end.
+
+    Raises:
+        ValueError: the box has no area inside the image.
+    """
+    x, y, w, h = (float(value) for value in box)
+    height, width = image_hw
+    x0 = max(0, int(np.floor(x - w * expand / 2)))
+    y0 = max(0, int(np.floor(y - h * expand / 2)))
+    x1 = min(width, int(np.ceil(x + w * (1 + expand / 2))))
+    y1 = min(height, int(np.ceil(y + h * (1 + expand / 2))))
+    if w <= 0 or h <= 0 or x1 <= x0 or y1 <= y0:
+        raise ValueError(f"box: {[x, y, w, h]} has no area inside an image of {height}x{width}")
+    return Window(x0, y0, x1, y1)
