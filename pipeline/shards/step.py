@@ -1,0 +1,226 @@
+"""Run a step over the shards of a data set: content-addressed, resumable, published whole.
+
+A shard's key is the hash of its inputs' hashes, the parameters that matter and the step's version. A finished shard lies in
+a scratch folder under its key, so a run that was killed goes on where it stopped, and a shard whose inputs did not change
+is not made again. The output folder appears at the end, in one piece.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from pipeline.errors import DataError
+from pipeline.execution import run_tasks
+from pipeline.shards.manifest import Manifest, ShardEntry, sha256_of
+from pipeline.shards.write import write_whole
+from pipeline.sources.download import replace_folder
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A sample that was not used, or used with a remark: which, and why."""
+
+    sample_id: str
+    reason: str
+
+
+@dataclass
+class ShardReport:
+    """What became of one shard's samples.
+
+    Attributes:
+        records: records written.
+        counts: figures that are summed over shards.
+        rejects: damaged or contradictory samples, set against the limit.
+        outcomes: samples that rightly gave no record (nobody in the image, a missed person ...).
+    """
+
+    records: int = 0
+    counts: Counter[str] = field(default_factory=Counter)
+    rejects: list[Finding] = field(default_factory=list)
+    outcomes: list[Finding] = field(default_factory=list)
+
+    def add(self, other: ShardReport) -> None:
+        """Sum another shard's report into this one."""
+        self.records += other.records
+        self.counts.update(other.counts)
+        self.rejects += other.rejects
+        self.outcomes += other.outcomes
+
+
+class Work(Protocol):
+    """Makes one shard's bytes from its inputs; picklable, its only state being parameters."""
+
+    def __call__(self, inputs: Any) -> tuple[bytes, ShardReport]: ...
+
+
+@dataclass(frozen=True)
+class ShardInput:
+    """One shard to make: its place in the data set, what it is made from, and the hash of that."""
+
+    split: str
+    stem: str
+    inputs: Any
+    content: str
+
+
+@dataclass(frozen=True)
+class Step:
+    """What is done to every shard.
+
+    Attributes:
+        name, version: the version is raised by hand whenever the same inputs would give other bytes.
+        parameters: all that decides the bytes, JSON-able.
+        suffix: ending of the shards, "parquet" or "npz".
+        work: makes a shard.
+        parallel: False for work that holds a network and uses all cores by itself.
+    """
+
+    name: str
+    version: int
+    parameters: Mapping[str, Any]
+    suffix: str
+    work: Work
+    parallel: bool = True
+
+    def key(self, shard: ShardInput) -> str:
+        """The content address of a shard of this step."""
+        described = json.dumps([self.name, self.version, self.parameters, shard.content], sort_keys=True)
+        return hashlib.sha256(described.encode()).hexdigest()[:40]
+
+
+def content_hash(*parts: Any) -> str:
+    """Hash of JSON-able parts."""
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class _Task:
+    work: Work
+    inputs: Any
+    path: Path
+
+
+def _make(task: _Task) -> None:
+    """Make one shard in scratch; its report, written last, marks it as finished."""
+    data, report = task.work(task.inputs)
+    write_whole(task.path, data)
+    write_whole(task.path.with_suffix(".json"), json.dumps(asdict(report)).encode())
+
+
+def _read_report(path: Path) -> ShardReport:
+    content = json.loads(path.with_suffix(".json").read_text())
+    return ShardReport(
+        records=content["records"],
+        counts=Counter(content["counts"]),
+        rejects=[Finding(**finding) for finding in content["rejects"]],
+        outcomes=[Finding(**finding) for finding in content["outcomes"]],
+    )
+
+
+def run_step(
+    step: Step,
+    shards: Sequence[ShardInput],
+    describe: Callable[[str, tuple[ShardEntry, ...]], Manifest],
+    splits: Sequence[str],
+    out: Path,
+    scratch: Path,
+    *,
+    workers: int,
+    max_rejects: int,
+    limit_key: str,
+    progress: Callable[[int], None],
+) -> dict[str, ShardReport]:
+    """Make all shards that scratch lacks, then publish the folder.
+
+    Args:
+        step: what to do.
+        shards: in source order.
+        describe: split and its entries -> its manifest.
+        splits: every split to publish, also those without a shard.
+        out: the folder to publish: <out>/<split>/part-00000.<suffix>, manifest.json, rejects.jsonl, outcomes.jsonl.
+        scratch: folder of finished shards by key.
+        workers: processes.
+        max_rejects: more rejects than this is an error, and nothing is published.
+        limit_key: the parameter that sets it, for the error.
+        progress: told the number of shards that are done.
+
+    Returns:
+        split -> the sum of its shards' reports.
+
+    Raises:
+        DataError: too many rejects.
+    """
+    folder = scratch / step.name
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = [folder / f"{step.key(shard)}.{step.suffix}" for shard in shards]
+    missing = [
+        _Task(step.work, shard.inputs, path)
+        for shard, path in zip(shards, paths, strict=True)
+        if not path.with_suffix(".json").is_file() or not path.is_file()
+    ]
+    progress(len(shards) - len(missing))
+    for _ in run_tasks(_make, missing, workers if step.parallel else 1):
+        progress(1)
+    reports = {split: ShardReport() for split in splits}
+    for shard, path in zip(shards, paths, strict=True):
+        reports[shard.split].add(_read_report(path))
+    _refuse_rejects(
+        step.name, [finding for report in reports.values() for finding in report.rejects], max_rejects, limit_key
+    )
+    _publish(step, shards, paths, reports, describe, out)
+    return reports
+
+
+def _refuse_rejects(name: str, rejects: Sequence[Finding], limit: int, limit_key: str) -> None:
+    if len(rejects) > limit:
+        more = f" (and {len(rejects) - 1} more)" if len(rejects) > 1 else ""
+        raise DataError(
+            f"{rejects[0].reason}{more}. {name} rejected {len(rejects)}, {limit_key} allows {limit}; nothing was published. "
+            "Mend the source or raise the limit"
+        )
+
+
+def _publish(
+    step: Step,
+    shards: Sequence[ShardInput],
+    paths: Sequence[Path],
+    reports: Mapping[str, ShardReport],
+    describe: Callable[[str, tuple[ShardEntry, ...]], Manifest],
+    out: Path,
+) -> None:
+    aside = out.with_name(f".{out.name}.new-{os.getpid()}")
+    shutil.rmtree(aside, ignore_errors=True)
+    try:
+        for split, report in reports.items():
+            (aside / split).mkdir(parents=True)
+            entries = []
+            for shard, path in zip(shards, paths, strict=True):
+                if shard.split != split:
+                    continue
+                name = f"{shard.stem}.{step.suffix}"
+                _link(path, aside / split / name)
+                entries.append(ShardEntry(name, _read_report(path).records, path.stat().st_size, sha256_of(path)))
+            describe(split, tuple(entries)).write(aside / split)
+            for kind in ("rejects", "outcomes"):
+                lines = [json.dumps(asdict(finding)) + "\n" for finding in getattr(report, kind)]
+                (aside / split / f"{kind}.jsonl").write_text("".join(lines), encoding="utf-8")
+        replace_folder(aside, out)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def _link(path: Path, target: Path) -> None:
+    """A second name for the file where the file system can, a copy elsewhere."""
+    try:
+        os.link(path, target)
+    except OSError:
+        shutil.copyfile(path, target)
