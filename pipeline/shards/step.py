@@ -15,13 +15,12 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from pipeline.errors import DataError
 from pipeline.execution import run_tasks
 from pipeline.shards.manifest import Manifest, ShardEntry, sha256_of
-from pipeline.shards.write import write_whole
-from pipeline.sources.download import replace_folder
+from pipeline.shards.write import replace_folder, write_whole
 
 
 @dataclass(frozen=True)
@@ -56,10 +55,8 @@ class ShardReport:
         self.outcomes += other.outcomes
 
 
-class Work(Protocol):
-    """Makes one shard's bytes from its inputs; picklable, its only state being parameters."""
-
-    def __call__(self, inputs: Any) -> tuple[bytes, ShardReport]: ...
+Work = Callable[[Any], tuple[bytes, ShardReport]]
+"""Makes one shard's bytes from its inputs; picklable, its only state being parameters."""
 
 
 @dataclass(frozen=True)

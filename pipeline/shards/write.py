@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
 import zipfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -50,3 +51,13 @@ def npz_bytes(arrays: Mapping[str, np.ndarray], compress: bool) -> bytes:
             info.compress_type = method
             archive.writestr(info, member.getvalue(), compresslevel=1 if compress else None)
     return buffer.getvalue()
+
+
+def replace_folder(new: Path, target: Path) -> None:
+    """Put a finished folder in another's place: the old one is moved aside first, so there is never half of each."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    old = target.with_name(f".{target.name}.old-{os.getpid()}")
+    if target.exists():
+        target.rename(old)
+    new.rename(target)
+    shutil.rmtree(old, ignore_errors=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import zipfile
 from collections.abc import Callable, Mapping
@@ -94,13 +93,3 @@ def verify(folder: Path, sha256: Mapping[str, str]) -> list[VerifiedFile]:
         status = "recorded" if known is None else "verified"
         verified.append(VerifiedFile(path.name, path.stat().st_size, found, status))
     return verified
-
-
-def replace_folder(new: Path, target: Path) -> None:
-    """Put a finished folder in another's place: the old one is moved aside first, so there is never half of each."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    old = target.with_name(f".{target.name}.old-{os.getpid()}")
-    if target.exists():
-        target.rename(old)
-    new.rename(target)
-    shutil.rmtree(old, ignore_errors=True)

@@ -1,0 +1,78 @@
+"""COCO 2017: people's polygons (RLE for crowds) and 17 keypoints, in JSON beside archives of images."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import defaultdict
+from pathlib import PurePosixPath
+from typing import Any
+
+from pipeline.datasets.layout import Annotation, Layout, SourceItem
+from pipeline.errors import DataError
+from pipeline.sources.archives import Archives, Member
+
+NUM_KEYPOINTS = 17
+_HINT = "Place COCO's train2017.zip, val2017.zip and annotations_trainval2017.zip there"
+
+
+def coco_items(archives: Archives, split: str) -> list[SourceItem]:
+    """Every image that the split's person_keypoints JSON lists, also those without people, in the JSON's order.
+
+    Raises:
+        DataError: the JSON is malformed or names a file that is missing.
+    """
+    table = archives.require(f"person_keypoints_{split}2017.json", _HINT)
+    images = archives.folder_files(f"{split}2017")
+    content = _content(archives, table)
+    people: dict[int, list[Annotation]] = defaultdict(list)
+    try:
+        person_ids = {category["id"] for category in content["categories"] if category["name"] == "person"}
+        for annotation in content["annotations"]:
+            if annotation["category_id"] in person_ids:
+                people[annotation["image_id"]].append(_annotation(annotation, table.name))
+        listed = [(image["id"], PurePosixPath(image["file_name"])) for image in content["images"]]
+    except (KeyError, TypeError) as error:
+        raise DataError(
+            f"{table.name}: not COCO's form, {error!r} is missing or of another type. Get it again"
+        ) from error
+    items = []
+    for image_id, file_name in listed:
+        if file_name.stem not in images:
+            raise DataError(f"{table.name}: names {file_name}, but {split}2017 lacks it. {_HINT}")
+        items.append(SourceItem(file_name.stem, images[file_name.stem], annotations=tuple(people[image_id])))
+    return items
+
+
+def _content(archives: Archives, table: Member) -> dict[str, Any]:
+    try:
+        content = json.loads(archives.read(table))
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{table.name}: no readable JSON ({error}). Get the archive again") from error
+    if not isinstance(content, dict):
+        raise DataError(f"{table.name}: holds {type(content).__name__}, expected COCO's images and annotations")
+    return content
+
+
+def _annotation(annotation: dict[str, Any], name: str) -> Annotation:
+    keypoints = annotation.get("keypoints") or [0] * (3 * NUM_KEYPOINTS)
+    box = annotation["bbox"]
+    numbers = [*box, *keypoints]
+    if len(box) != 4 or len(keypoints) != 3 * NUM_KEYPOINTS or not all(map(_is_number, numbers)):
+        raise DataError(
+            f"{name}, annotation {annotation.get('id')}: expected a bbox of 4 numbers and {3 * NUM_KEYPOINTS} of keypoints, "
+            f"found {len(box)} and {len(keypoints)}. Mend the annotation"
+        )
+    return Annotation(
+        box=tuple(float(value) for value in box),
+        crowd=bool(annotation.get("iscrowd", 0)),
+        segmentation=annotation.get("segmentation"),
+        keypoints=tuple(float(value) for value in keypoints),
+    )
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+COCO = Layout("coco", ("train", "val"), coco_items, {"train": 118287, "val": 5000})

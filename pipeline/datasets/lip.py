@@ -1,0 +1,91 @@
+"""LIP: single people cut from COCO, 19 part classes, 16 joints in csv files.
+
+Quirks that end here: the masks lie in a zip inside the zip; the csv's third value is 1 for occluded and 0 for visible;
+missing joints are nan; the test images' folder is `testing_images`; test labels are withheld.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+
+from pipeline.datasets.layout import Annotation, Layout, SourceItem
+from pipeline.datasets.lists import read_ids, read_text
+from pipeline.errors import DataError
+from pipeline.sources.archives import Archives, Member
+
+NUM_JOINTS = 16
+_IMAGES = {"train": "train_images", "val": "val_images", "test": "testing_images"}
+_HINT = "Place LIP's TrainVal_images.zip, TrainVal_parsing_annotations.zip and TrainVal_pose_annotations.zip there"
+
+
+def lip_items(archives: Archives, split: str) -> list[SourceItem]:
+    """The split's crops in the order of its id list, with their joints where the csv has a row.
+
+    Raises:
+        DataError: a list names a file that is missing, or the csv is malformed.
+    """
+    images = archives.folder_files(_IMAGES[split])
+    list_file = archives.require(f"{split}_id.txt", _HINT)
+    ids = read_ids(archives, list_file)
+    masks: dict[str, Member] = {}
+    joints: dict[str, tuple[float, ...]] = {}
+    if split != "test":
+        masks = archives.folder_files(f"{split}_segmentations")
+        table = archives.find(f"lip_{split}_set.csv")
+        if table is not None:
+            joints = parse_pose_csv(read_text(archives, table), table.name)
+    items = []
+    for sample_id in ids:
+        for kind, files in (("image", images), ("mask", masks)):
+            if sample_id not in files and (kind == "image" or split != "test"):
+                raise DataError(f"{list_file.name}: names {sample_id!r}, but no {kind} of that name is there. {_HINT}")
+        items.append(
+            SourceItem(
+                sample_id=sample_id,
+                image=images[sample_id],
+                mask=masks.get(sample_id),
+                annotations=(Annotation(keypoints=joints.get(sample_id, (0.0,) * (3 * NUM_JOINTS))),),
+            )
+        )
+    return items
+
+
+def parse_pose_csv(text: str, name: str) -> dict[str, tuple[float, ...]]:
+    """Rows `file.jpg, 16 x (x, y, v)` -> stem -> flat x, y, v in COCO's sense of v.
+
+    A joint whose coordinates are nan is not annotated: (0, 0, 0). The csv's v is 1 for occluded joints, which is COCO's
+    1, and 0 for visible ones, COCO's 2.
+
+    Raises:
+        DataError: a row has another number of fields, a field is no number, or a file stands there twice.
+    """
+    rows: dict[str, tuple[float, ...]] = {}
+    for number, fields in enumerate(csv.reader(io.StringIO(text)), start=1):
+        if not fields:
+            continue
+        if len(fields) != 1 + 3 * NUM_JOINTS:
+            raise DataError(
+                f"{name}, row {number}: {len(fields)} fields, expected {1 + 3 * NUM_JOINTS}. Get the file again"
+            )
+        try:
+            values = [float(field) for field in fields[1:]]
+        except ValueError as error:
+            raise DataError(f"{name}, row {number}: {error}. Get the file again") from error
+        stem = fields[0].rsplit(".", 1)[0]
+        if stem in rows:
+            raise DataError(f"{name}, row {number}: {stem!r} stands there twice. Remove one of the rows")
+        rows[stem] = tuple(
+            value for place in range(NUM_JOINTS) for value in _coco_triple(*values[3 * place : 3 * place + 3])
+        )
+    return rows
+
+
+def _coco_triple(x: float, y: float, occluded: float) -> tuple[float, float, float]:
+    if math.isnan(x) or math.isnan(y):
+        return (0.0, 0.0, 0.0)
+    return (x, y, 1.0 if occluded == 1 else 2.0)
+
+
+LIP = Layout("lip", ("train", "val", "test"), lip_items, {"train": 30462, "val": 10000, "test": 10000})

@@ -1,0 +1,52 @@
+"""Edges: the part masks' borders, one edge map per crop."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.images import decode_map, encode_png
+from pipeline.labels import edge_map
+from pipeline.records import EDGE_SCHEMA
+from pipeline.shards.read import read_rows
+from pipeline.shards.step import ShardReport, Step
+from pipeline.shards.write import parquet_bytes
+from pipeline.taxonomy import IGNORE
+
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class EdgeWork:
+    """Makes the edge maps of one shard of crops."""
+
+    width: int
+    between_people: bool
+    row_group: int
+
+    def __call__(self, inputs: tuple[Path]) -> tuple[bytes, ShardReport]:
+        """The parquet bytes of the shard's edge maps; None where a crop has no mask."""
+        rows, report = [], ShardReport()
+        for crop in read_rows(inputs[0], ["sample_id", "mask", "people"]):
+            edge = None
+            if crop["mask"] is not None:
+                mask = decode_map(crop["mask"], f"mask of {crop['sample_id']}")
+                edge = edge_map(mask, self.width, IGNORE)
+                if self.between_people and crop["people"] is not None:
+                    people = decode_map(crop["people"], f"person ids of {crop['sample_id']}")
+                    edge |= edge_map(np.where(mask == IGNORE, np.uint8(IGNORE), people), self.width, IGNORE)
+                report.counts["masks"] += 1
+                report.counts["pixels"] += mask.size
+                report.counts["edge_pixels"] += int(edge.sum())
+            rows.append({"sample_id": crop["sample_id"], "edge": None if edge is None else encode_png(edge)})
+        report.records = len(rows)
+        return parquet_bytes(rows, EDGE_SCHEMA, self.row_group), report
+
+
+def edges_step(width: int, between_people: bool, row_group: int) -> Step:
+    """The step for one data set."""
+    work = EdgeWork(width, between_people, row_group)
+    parameters = {"width": width, "between_people": between_people, "row_group": row_group}
+    return Step("edges", VERSION, parameters, "parquet", work)

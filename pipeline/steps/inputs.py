@@ -1,0 +1,37 @@
+"""The shards of one or several finished stages as the inputs of the next: one to one, by their place."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from pipeline.errors import DataError
+from pipeline.shards.manifest import Manifest
+from pipeline.shards.step import ShardInput, content_hash
+
+
+def stage_inputs(folders: Sequence[Path], splits: Sequence[str], stem: str = "part") -> list[ShardInput]:
+    """One input per shard; its `inputs` are the paths of the shard in each of the folders.
+
+    Args:
+        folders: published folders of earlier stages, all of one data set.
+        splits: the splits to take.
+        stem: how the new shards are called.
+
+    Raises:
+        DataError: a folder is missing, or two of them do not fit together.
+    """
+    shards = []
+    for split in splits:
+        manifests = [Manifest.read(folder / split) for folder in folders]
+        first = manifests[0]
+        for folder, manifest in zip(folders[1:], manifests[1:], strict=True):
+            if [shard.records for shard in manifest.shards] != [shard.records for shard in first.shards]:
+                raise DataError(
+                    f"{folder / split}: its shards do not fit those of {folders[0] / split}. Run the stages again in order"
+                )
+        for number, entries in enumerate(zip(*(manifest.shards for manifest in manifests), strict=True)):
+            paths = tuple(folder / split / entry.name for folder, entry in zip(folders, entries, strict=True))
+            content = content_hash([entry.sha256 for entry in entries])
+            shards.append(ShardInput(split, f"{stem}-{number:05d}", paths, content))
+    return shards

@@ -1,0 +1,89 @@
+"""Pose: joints of every crop, annotated ones passed through, the others labelled by the pose teacher."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline.images import decode_image
+from pipeline.pose.base import PoseEstimator
+from pipeline.records import POSE_SCHEMA
+from pipeline.shards.read import read_rows
+from pipeline.shards.step import ShardReport, Step
+from pipeline.shards.write import parquet_bytes
+
+VERSION = 1
+ANNOTATED = "annotated"
+
+
+@dataclass(frozen=True)
+class AnnotatedPoseWork:
+    """Data sets with joints: they pass as they are; people without any stay without."""
+
+    num_keypoints: int
+    row_group: int
+
+    def __call__(self, inputs: tuple[Path]) -> tuple[bytes, ShardReport]:
+        """The parquet bytes of the shard's poses."""
+        rows, report = [], ShardReport()
+        for crop in read_rows(inputs[0], ["sample_id", "keypoints"]):
+            keypoints = np.zeros((self.num_keypoints, 3), np.float32)
+            if crop["keypoints"] is not None:
+                keypoints = np.array(crop["keypoints"], np.float32).reshape(self.num_keypoints, 3)
+            known = keypoints[:, 2] > 0
+            rows.append(_row(crop["sample_id"], keypoints, np.where(known, ANNOTATED, ""), known.astype(np.float32)))
+            report.counts["annotated"] += int(known.sum())
+        report.records = len(rows)
+        return parquet_bytes(rows, POSE_SCHEMA, self.row_group), report
+
+
+@dataclass(frozen=True)
+class PseudoPoseWork:
+    """Data sets without joints: the teacher's, each kept where its confidence reaches `min_confidence`."""
+
+    estimator: PoseEstimator
+    min_confidence: float
+    row_group: int
+
+    def __call__(self, inputs: tuple[Path]) -> tuple[bytes, ShardReport]:
+        """The parquet bytes of the shard's poses."""
+        rows, report = [], ShardReport()
+        for crop in read_rows(inputs[0], ["sample_id", "image", "box", "to_source"]):
+            image = decode_image(crop["image"]["bytes"], crop["sample_id"])
+            box = np.array(crop["box"], np.float32)
+            box[:2] -= np.array(crop["to_source"], np.float32)[:, 2]
+            found = self.estimator.estimate(image, box[None])[0]
+            kept = found[:, 2] >= self.min_confidence
+            keypoints = np.where(kept[:, None], np.column_stack([found[:, :2], np.full(len(found), 2)]), 0)
+            origin = np.where(kept, self.estimator.teacher_id, "")
+            rows.append(_row(crop["sample_id"], keypoints.astype(np.float32), origin, found[:, 2]))
+            report.counts["pseudo"] += int(kept.sum())
+            report.counts["below_min_confidence"] += int((~kept).sum())
+            report.counts["confidence_sum"] += float(found[:, 2].sum())
+        report.records = len(rows)
+        return parquet_bytes(rows, POSE_SCHEMA, self.row_group), report
+
+
+def _row(sample_id: str, keypoints: np.ndarray, origin: np.ndarray, confidence: np.ndarray) -> dict[str, Any]:
+    return {
+        "sample_id": sample_id,
+        "keypoints": keypoints.tolist(),
+        "keypoint_origin": [str(name) for name in origin],
+        "keypoint_confidence": confidence.astype(np.float32).tolist(),
+    }
+
+
+def annotated_pose_step(num_keypoints: int, row_group: int) -> Step:
+    """The step for a data set with joints."""
+    parameters = {"origin": ANNOTATED, "num_keypoints": num_keypoints, "row_group": row_group}
+    return Step("pose", VERSION, parameters, "parquet", AnnotatedPoseWork(num_keypoints, row_group))
+
+
+def pseudo_pose_step(estimator: PoseEstimator, min_confidence: float, row_group: int) -> Step:
+    """The step for a data set without joints."""
+    parameters = {"origin": estimator.teacher_id, "min_confidence": min_confidence, "row_group": row_group}
+    work = PseudoPoseWork(estimator, min_confidence, row_group)
+    return Step("pose", VERSION, parameters, "parquet", work, parallel=False)

@@ -1,0 +1,50 @@
+"""Shard: crops, edges and poses joined into the samples that training reads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.geometry.affine import letterbox
+from pipeline.images import decode_map
+from pipeline.records import SAMPLE_SCHEMA, sample_from_row, sample_row
+from pipeline.shards.read import read_rows
+from pipeline.shards.step import ShardReport, Step
+from pipeline.shards.write import parquet_bytes
+
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class SampleWork:
+    """Joins one shard's crops, edges and poses.
+
+    Attributes:
+        heatmap_input: (height, width) that the heatmaps' letterbox leads to.
+    """
+
+    heatmap_input: tuple[int, int]
+    row_group: int
+
+    def __call__(self, inputs: tuple[Path, ...]) -> tuple[bytes, ShardReport]:
+        """The parquet bytes of the shard's samples; inputs are crops, edges, pose and heatmaps, of which the last is pointed at."""
+        rows, report = [], ShardReport()
+        for crop, edge, pose in zip(*(read_rows(path) for path in inputs[:3]), strict=True):
+            sample = replace(
+                sample_from_row({**crop, **edge, **pose}),
+                to_heatmap_input=letterbox((crop["height"], crop["width"]), self.heatmap_input),
+            )
+            rows.append(sample_row(sample))
+            if sample.mask is not None:
+                classes = np.bincount(decode_map(sample.mask, f"mask of {sample.sample_id}").ravel(), minlength=256)
+                report.counts.update({f"class {index}": int(count) for index, count in enumerate(classes) if count})
+        report.records = len(rows)
+        return parquet_bytes(rows, SAMPLE_SCHEMA, self.row_group), report
+
+
+def samples_step(heatmap_input: tuple[int, int], row_group: int) -> Step:
+    """The step for one data set."""
+    parameters = {"heatmap_input": list(heatmap_input), "row_group": row_group}
+    return Step("shard", VERSION, parameters, "parquet", SampleWork(heatmap_input, row_group))
