@@ -43,7 +43,7 @@ class Dataset(Section):
     people: Literal["single", "many"] = "many"
     label_set: str
     keypoint_set: str | None = Field(None, description="the annotated keypoints; none where the set has no joints")
-    limits: Limits = Limits()
+    limits: Limits | None = Field(None, description="this set's own limits, in place of `quality`")
 
 
 class Executor(Section):
@@ -62,6 +62,7 @@ class DetectorFit(Section):
     lr: Positive
     warmup_steps: int = Field(ge=0)
     weight_decay: NotNegative
+    precision: Literal["32-true", "bf16-mixed"] = "bf16-mixed"
 
 
 class Detector(Section):
@@ -83,6 +84,7 @@ class PoseFit(Section):
     lr: Positive
     warmup_steps: int = Field(ge=0)
     weight_decay: NotNegative
+    precision: Literal["32-true", "bf16-mixed"] = "bf16-mixed"
 
 
 class Pose(Section):
@@ -92,6 +94,7 @@ class Pose(Section):
     weights: str = Field("sample", description="sample, fit, or a file")
     min_confidence: Fraction = 0.2
     flip: bool = True
+    judge: int = Field(200, ge=0, description="annotated people of the val split on whom the teacher is judged")
     fit: PoseFit
 
 
@@ -162,16 +165,21 @@ class Train(Section):
     model: str = "corrpm"
     variant: Literal["paper", "official"] = "official"
     backbone: str
+    channels: Annotated[int, Field(ge=2, multiple_of=2)] = Field(512, description="of the parsing, edge and pose features")
+    dilations: tuple[Count, ...] = Field((12, 24, 36), description="of the ASPP; the default suits inputs of 384")
     input_size: Size
     epochs: Count
-    batch_size: Count
+    batch_size: Annotated[int, Field(ge=2, description="batch norm needs two samples")]
     optimizer: Literal["sgd", "adamw"] = "sgd"
     lr: Positive
     momentum: Fraction = 0.9
     weight_decay: NotNegative = 5e-4
     schedule: Literal["poly", "constant"] = "poly"
+    warmup_steps: int = Field(0, ge=0, description="steps in which the rate rises linearly to lr")
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
-    loader_workers: int = Field(1, ge=0)
+    threads: Count = Field(2, description="of one operation on the CPU; another number rounds differently")
+    loader_workers: int = Field(1, ge=0, description="processes that decode and augment; never changes a result")
+    validate_every: Count = Field(1, description="epochs between two validations; the last epoch always has one")
     loss: Loss = Loss()
     augment: Augment = Augment()
 

@@ -12,12 +12,12 @@ import numpy as np
 
 from pipeline.detection.annotated import annotated_people
 from pipeline.detection.base import PersonDetector
-from pipeline.detection.matching import Match, match_people
+from pipeline.detection.matching import count_people, match_people
 from pipeline.detection.selection import select_people
 from pipeline.geometry.affine import translation
 from pipeline.geometry.crop import window_of_box
 from pipeline.images import encode_jpeg, encode_png
-from pipeline.records import SAMPLE_SCHEMA, ImageRecord, People, Sample, decode_rle, image_from_row, sample_row
+from pipeline.records import SAMPLE_SCHEMA, ImageRecord, People, Sample, image_from_row, sample_row
 from pipeline.shards.read import read_rows
 from pipeline.shards.step import Finding, ShardReport, Step
 from pipeline.shards.write import parquet_bytes
@@ -112,61 +112,63 @@ class CropWork:
             people = annotated_people(record)
         else:
             people = select_people(self.detector.detect(image), self.rules.score, self.rules.mask_nms)
-        match = self._judge(record, people, report)
+        truths = self._judge(record, people, report)
         if len(people) == 0:
             report.outcomes.append(Finding(record.sample_id, "nobody was found"))
-        masks = [decode_rle(rle) if rle is not None else None for rle in people.rles]
+        masks = [people.mask(index) for index in range(len(people))]
         for index, mask in enumerate(masks):
-            person = int(people.ids[index])
-            name = f"{record.sample_id}_{person}"
-            truth = None if match is None else match.truth_ids[index]
-            area = int(people.boxes[index, 2] * people.boxes[index, 3]) if mask is None else int(mask.sum())
-            if match is not None and truth is None:
+            name = f"{record.sample_id}_{int(people.ids[index])}"
+            area = int(mask.sum())
+            if truths[index] is None:
                 report.outcomes.append(Finding(name, "a detection without an annotated person"))
-            elif area == 0 or area < self.rules.min_area:
+            elif area < max(1, self.rules.min_area):
                 report.outcomes.append(Finding(name, f"{area} pixels, crop.min_area is {self.rules.min_area}"))
             else:
-                report.counts["people"] += 1
-                yield self._cut(record, image, people, masks, index, truth)
+                yield self._cut(record, image, people, masks, index, truths[index])
 
-    def _judge(self, record: ImageRecord, people: People, report: ShardReport) -> Match | None:
-        """Match the people found with the annotated ones; None where nobody is annotated or they are the annotated ones."""
+    def _judge(self, record: ImageRecord, people: People, report: ShardReport) -> list[int | None]:
+        """Per person found the annotated person they are, None for nobody; their own id where nobody is annotated."""
         if self.detector is None or record.people_map is None:
-            return None
-        match = match_people(people, record.people)
-        report.counts["matched"] += len(match.ious)
-        report.counts["iou_sum"] += float(sum(match.ious))
-        report.counts["missed"] += len(match.missed)
-        report.counts["false"] += len(match.false)
-        for truth_id in match.missed:
-            report.outcomes.append(
-                Finding(f"{record.sample_id}#{truth_id}", "an annotated person whom the detector missed")
-            )
-        return match
+            return [int(person) for person in people.ids]
+        matching = match_people(people, record.people)
+        count = count_people(matching, record.people, record.width * record.height)
+        report.counts.update(
+            matched=len(matching.found),
+            iou_sum=float(matching.ious.sum()),
+            missed=len(matching.missed),
+            false=len(matching.false),
+            large=count.large,
+            large_found=count.large_found,
+        )
+        for row in matching.missed:
+            name = f"{record.sample_id}#{int(record.people.ids[row])}"
+            report.outcomes.append(Finding(name, "an annotated person whom the detector missed"))
+        truths: list[int | None] = [None] * len(people)
+        for found, row in zip(matching.found, matching.truth, strict=True):
+            truths[found] = int(record.people.ids[row])
+        return truths
 
     def _cut(
         self,
         record: ImageRecord,
         image: np.ndarray,
         people: People,
-        masks: list[np.ndarray | None],
+        masks: list[np.ndarray],
         index: int,
-        truth: int | None,
+        truth: int,
     ) -> Sample:
         """One person's crop: other people painted over or kept, their labels by `others_label`."""
         window = window_of_box(people.boxes[index], (record.height, record.width), self.rules.expand)
         others = np.zeros((window.y1 - window.y0, window.x1 - window.x0), bool)
         for place, mask in enumerate(masks):
-            if place != index and mask is not None:
+            if place != index:
                 others |= window.cut(mask)
-        own = masks[index]
-        if own is not None:
-            others &= ~window.cut(own)
+        others &= ~window.cut(masks[index])
         crop = window.cut(image)
         if self.rules.others == "black":
             crop[others] = 0
-        labels, ids = self._labels(record, window.cut, others, truth if truth is not None else int(people.ids[index]))
-        keypoints = _own_keypoints(record, truth if truth is not None else int(people.ids[index]))
+        labels, ids = self._labels(record, window.cut, others, truth)
+        keypoints = _own_keypoints(record, truth)
         if keypoints is not None:
             keypoints[:, :2] -= np.where(keypoints[:, 2:] > 0, [window.x0, window.y0], 0).astype(np.float32)
         return Sample(

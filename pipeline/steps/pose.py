@@ -17,6 +17,8 @@ from pipeline.shards.write import parquet_bytes
 
 VERSION = 1
 ANNOTATED = "annotated"
+CALL = 32
+"""People per call of the teacher."""
 
 
 @dataclass(frozen=True)
@@ -51,20 +53,33 @@ class PseudoPoseWork:
     def __call__(self, inputs: tuple[Path]) -> tuple[bytes, ShardReport]:
         """The parquet bytes of the shard's poses."""
         rows, report = [], ShardReport()
-        for crop in read_rows(inputs[0], ["sample_id", "image", "box", "to_source"]):
-            image = decode_image(crop["image"]["bytes"], crop["sample_id"])
-            box = np.array(crop["box"], np.float32)
-            box[:2] -= np.array(crop["to_source"], np.float32)[:, 2]
-            found = self.estimator.estimate(image, box[None])[0]
-            kept = found[:, 2] >= self.min_confidence
-            keypoints = np.where(kept[:, None], np.column_stack([found[:, :2], np.full(len(found), 2)]), 0)
-            origin = np.where(kept, self.estimator.teacher_id, "")
-            rows.append(_row(crop["sample_id"], keypoints.astype(np.float32), origin, found[:, 2]))
-            report.counts["pseudo"] += int(kept.sum())
-            report.counts["below_min_confidence"] += int((~kept).sum())
-            report.counts["confidence_sum"] += float(found[:, 2].sum())
+        crops = read_rows(inputs[0], ["sample_id", "image", "box", "to_source"])
+        # A few people at a time: their decoded pixels, and no more, are in memory.
+        for start in range(0, len(crops), CALL):
+            part = crops[start : start + CALL]
+            images = [decode_image(crop["image"]["bytes"], crop["sample_id"]) for crop in part]
+            found = self.estimator.estimate_many(images, [_box_in_crop(crop) for crop in part])
+            for crop, joints in zip(part, found, strict=True):
+                rows.append(self._pseudo(crop["sample_id"], joints[0], report))
         report.records = len(rows)
         return parquet_bytes(rows, POSE_SCHEMA, self.row_group), report
+
+    def _pseudo(self, sample_id: str, found: np.ndarray, report: ShardReport) -> dict[str, Any]:
+        """The row of one person; found is (K, 3) x, y, confidence."""
+        kept = found[:, 2] >= self.min_confidence
+        keypoints = np.where(kept[:, None], np.column_stack([found[:, :2], np.full(len(found), 2)]), 0)
+        report.counts["pseudo"] += int(kept.sum())
+        report.counts["below_min_confidence"] += int((~kept).sum())
+        report.counts["confidence_sum"] += float(found[:, 2].sum())
+        origin = np.where(kept, self.estimator.teacher_id, "")
+        return _row(sample_id, keypoints.astype(np.float32), origin, found[:, 2])
+
+
+def _box_in_crop(crop: dict[str, Any]) -> np.ndarray:
+    """(1, 4) the person's box in the crop's own pixels."""
+    box = np.array(crop["box"], np.float32)
+    box[:2] -= np.array(crop["to_source"], np.float32)[:, 2]
+    return box[None]
 
 
 def _row(sample_id: str, keypoints: np.ndarray, origin: np.ndarray, confidence: np.ndarray) -> dict[str, Any]:

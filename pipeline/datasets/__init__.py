@@ -1,0 +1,1 @@
+"""Data sets: readers of the published archives and the drawn sample set."""

@@ -1,0 +1,1 @@
+"""One file per command: read parameters, call the pipeline or the trainer, write metrics."""

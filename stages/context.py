@@ -1,0 +1,96 @@
+"""What every command shares: checked parameters, paths, progress, and how metrics are written."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import click
+from tqdm import tqdm
+
+from pipeline.execution import worker_count
+from pipeline.params import Dataset, Params, load_params
+from stages.paths import Paths
+
+
+@dataclass(frozen=True)
+class Context:
+    """The global options of `hpp`."""
+
+    params_file: Path
+    overrides: tuple[str, ...]
+    root: Path
+    bars: bool
+    quiet: bool
+
+    @cached_property
+    def params(self) -> Params:
+        """params.yaml with `--set` applied, read when first asked for."""
+        return load_params(self.params_file, self.overrides)
+
+    @cached_property
+    def paths(self) -> Paths:
+        """Where things lie."""
+        return Paths(self.root)
+
+    @property
+    def workers(self) -> int:
+        """Processes to use."""
+        return worker_count(self.params.executor.workers)
+
+    def max_rejects(self, dataset: Dataset) -> int:
+        """How many records may be rejected: the data set's own limit, else the general one."""
+        own = dataset.limits.max_rejects if dataset.limits else None
+        return self.params.quality.max_rejects if own is None else own
+
+    def say(self, text: str) -> None:
+        """A line for the user."""
+        if not self.quiet:
+            click.echo(text)
+
+    @contextmanager
+    def progress(self, label: str, total: int, unit: str) -> Iterator[Callable[[int], None]]:
+        """A bar on a terminal, a plain line now and then elsewhere."""
+        if self.quiet:
+            yield lambda done: None
+        elif self.bars:
+            with tqdm(total=total, desc=label, unit=unit, file=sys.stderr) as bar:
+                yield lambda done: bar.update(done) and None
+        else:
+            yield _PlainProgress(label, total, unit).advance
+
+    def write_metrics(self, stage: str, dataset: str | None, values: Mapping[str, Any]) -> None:
+        """The stage's metrics, rounded to four places and in a fixed order, so that differences are differences."""
+        path = self.paths.metrics(stage, dataset)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(_rounded(values), indent=2, sort_keys=True) + "\n", encoding="utf-8")
+
+
+class _PlainProgress:
+    """A line at every tenth of the way."""
+
+    def __init__(self, label: str, total: int, unit: str) -> None:
+        self.label, self.total, self.unit, self.done = label, total, unit, 0
+
+    def advance(self, done: int) -> None:
+        before, self.done = self.done, self.done + done
+        tenths = max(self.total, 1)
+        if self.done * 10 // tenths > before * 10 // tenths:
+            click.echo(f"{self.label}: {self.done}/{self.total} {self.unit}", err=True)
+
+
+def _rounded(values: Any) -> Any:
+    if isinstance(values, Mapping):
+        return {str(key): _rounded(value) for key, value in values.items()}
+    if isinstance(values, list | tuple):
+        return [_rounded(value) for value in values]
+    return round(values, 4) if isinstance(values, float) else values
+
+
+pass_context = click.make_pass_decorator(Context)

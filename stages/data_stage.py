@@ -1,0 +1,57 @@
+"""What all data stages share: run a step over a data set's shards and publish the folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from pipeline.params import Dataset
+from pipeline.shards.manifest import Manifest, ShardEntry
+from pipeline.shards.step import ShardInput, ShardReport, Step, run_step
+from stages.context import Context
+
+
+def run_data_stage(
+    context: Context,
+    dataset: str,
+    section: Dataset,
+    step: Step,
+    shards: Sequence[ShardInput],
+    *,
+    out: str,
+    kind: str,
+    keypoint_set: str | None,
+    links: Callable[[str], dict[str, dict[str, str]]] = lambda split: {},
+) -> dict[str, ShardReport]:
+    """Make and publish data/<out>/<dataset>; split -> what became of its samples."""
+
+    def describe(split: str, entries: tuple[ShardEntry, ...]) -> Manifest:
+        return Manifest(
+            kind=kind,
+            dataset=dataset,
+            split=split,
+            label_set=section.label_set,
+            keypoint_set=keypoint_set,
+            parameters=dict(step.parameters),
+            steps={step.name: step.version},
+            shards=entries,
+            links=links(split),
+        )
+
+    with context.progress(f"{step.name} {dataset}", len(shards), "shards") as progress:
+        return run_step(
+            step,
+            shards,
+            describe,
+            section.splits,
+            context.paths.stage(out, dataset),
+            context.paths.scratch,
+            workers=context.workers,
+            max_rejects=context.max_rejects(section),
+            limit_key=f"datasets.{dataset}.limits.max_rejects" if section.limits else "quality.max_rejects",
+            progress=progress,
+        )
+
+
+def mean(total: float, count: float) -> float | None:
+    """A mean for the metrics; None where there was nothing to average."""
+    return total / count if count else None

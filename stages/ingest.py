@@ -1,0 +1,38 @@
+"""`hpp ingest`: one record per image, read in place from the archives."""
+
+from __future__ import annotations
+
+import click
+
+from pipeline.datasets.registry import LAYOUTS
+from pipeline.steps.ingest import ingest_shards, ingest_step
+from stages.context import Context, pass_context
+from stages.data_stage import run_data_stage
+
+
+@click.command()
+@click.argument("dataset")
+@pass_context
+def ingest(context: Context, dataset: str) -> None:
+    """Read the archives of DATASET into records: image, part mask, person ids, joints."""
+    params, section = context.params, context.params.dataset(dataset)
+    raw = context.paths.stage("raw", dataset)
+    step = ingest_step(raw, dataset, section.label_set, params.shards.row_group)
+    shards = ingest_shards(raw, section.layout, section.splits, params.shards.records_per_shard)
+    reports = run_data_stage(
+        context, dataset, section, step, shards, out="ingest", kind="images", keypoint_set=section.keypoint_set
+    )
+    published = LAYOUTS[section.layout].published if section.source != "sample" else {}
+    context.write_metrics(
+        "ingest",
+        dataset,
+        {
+            split: {"images": report.records, "rejects": len(report.rejects), **report.counts}
+            | ({"published_images": published[split]} if split in published else {})
+            for split, report in reports.items()
+        },
+    )
+    told = ", ".join(
+        f"{report.records} {split} images with {report.counts['people']} people" for split, report in reports.items()
+    )
+    context.say(f"ingest {dataset}: {told}")

@@ -1,0 +1,53 @@
+"""Where every stage reads and writes, below the project's folder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+TEACHERS = Path(__file__).resolve().parent.parent / "presets" / "teachers"
+"""The committed sample teachers and their record."""
+
+
+@dataclass(frozen=True)
+class Paths:
+    """The layout below `root`, as dvc.yaml and the README have it."""
+
+    root: Path
+
+    def stage(self, name: str, dataset: str) -> Path:
+        """What a data stage writes for a data set: data/<name>/<dataset>."""
+        return self.root / "data" / name / dataset
+
+    @property
+    def shards(self) -> Path:
+        """All data sets' shards."""
+        return self.root / "data" / "shards"
+
+    @property
+    def scratch(self) -> Path:
+        """Resumable state: ignored by git and by DVC, safe to delete."""
+        return self.root / "data" / "scratch"
+
+    @property
+    def predictions(self) -> Path:
+        """What evaluate predicted."""
+        return self.root / "data" / "predictions"
+
+    def model(self, name: str) -> Path:
+        """A model file: models/<name>."""
+        return self.root / "models" / name
+
+    def metrics(self, stage: str, dataset: str | None = None) -> Path:
+        """metrics/<stage>.json, or metrics/<stage>/<dataset>.json."""
+        folder = self.root / "metrics"
+        return folder / f"{stage}.json" if dataset is None else folder / stage / f"{dataset}.json"
+
+    def plots(self, name: str) -> Path:
+        """A folder of plots."""
+        return self.root / "plots" / name
+
+    @property
+    def report(self) -> Path:
+        """The report's folder."""
+        return self.root / "report"
