@@ -1,0 +1,1 @@
+"""Models, their losses, data feeding, training and evaluation."""

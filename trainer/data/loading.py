@@ -1,0 +1,152 @@
+"""Samples to batches of arrays, in worker processes; equal for any number of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from pipeline.params import Augment
+from trainer.data.augment import draw_placement, place, warp_image, warp_keypoints, warp_mask
+from trainer.data.samples import ParsingSamples
+from trainer.input_spec import InputSpec
+
+
+class Batch(NamedTuple):
+    """Training samples; before collation one sample's arrays, without the first axis.
+
+    Attributes:
+        images: (N, H, W, 3) uint8 RGB.
+        masks: (N, H, W) uint8 part ids, 255 outside the image.
+        keypoints: (N, K, 3) float32 x, y, v in input pixels.
+    """
+
+    images: Any
+    masks: Any
+    keypoints: Any
+
+
+class TrainingData(Dataset[Batch]):
+    """Augmented samples, indexed by (epoch, index): no worker keeps a random state."""
+
+    def __init__(self, samples: ParsingSamples, spec: InputSpec, augment: Augment, seed: int) -> None:
+        self.samples = samples
+        self.spec = spec
+        self.augment = augment
+        self.seed = seed
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitem__(self, key: tuple[int, int]) -> Batch:
+        """The sample of that index as it looks in that epoch."""
+        epoch, index = key
+        sample = self.samples[index]
+        image = sample.decode_image()
+        placement = draw_placement(
+            image.shape[:2], self.spec.size, self.augment, self.seed, epoch, f"{sample.dataset}/{sample.sample_id}"
+        )
+        return Batch(
+            warp_image(image, placement, self.spec.fill),
+            warp_mask(self.samples.mask(index, sample), placement, self.samples.label_set),
+            warp_keypoints(self.samples.keypoints(index, sample), placement, self.samples.keypoint_set),
+        )
+
+
+class EpochBatches(Sampler[list[tuple[int, int]]]):
+    """Batches of (epoch, index): every sample once, in an order drawn from the seed and the epoch.
+
+    The last batch is filled up from the order's start, so that every batch is of one size.
+
+    Attributes:
+        epoch: the one that the next iteration gives.
+    """
+
+    def __init__(self, count: int, batch_size: int, seed: int) -> None:
+        self.count = count
+        self.batch_size = batch_size
+        self.seed = seed
+        self.epoch = 0
+
+    def __len__(self) -> int:
+        return -(-self.count // self.batch_size)
+
+    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
+        order = np.random.default_rng([self.seed, self.epoch]).permutation(self.count)
+        filled = np.resize(order, len(self) * self.batch_size)
+        for batch in filled.reshape(len(self), self.batch_size):
+            yield [(self.epoch, int(index)) for index in batch]
+
+
+class JudgedItem(NamedTuple):
+    """A sample as the network sees it and as it is judged.
+
+    Attributes:
+        sample_id: of its data set.
+        images: per scale (h, w, 3) uint8 RGB, letterboxed.
+        to_input: per scale (2, 3) float64, crop pixels -> pixels of that image.
+        mask: (H, W) uint8 part ids of the whole crop.
+        keypoints: (K, 3) float32 in crop pixels.
+    """
+
+    sample_id: str
+    images: tuple[np.ndarray, ...]
+    to_input: tuple[np.ndarray, ...]
+    mask: np.ndarray
+    keypoints: np.ndarray
+
+
+class JudgedData(Dataset[JudgedItem]):
+    """Samples without augmentation, letterboxed to the input size times each scale."""
+
+    def __init__(self, samples: ParsingSamples, spec: InputSpec, scales: tuple[float, ...]) -> None:
+        self.samples = samples
+        self.spec = spec
+        self.scales = scales
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitem__(self, index: int) -> JudgedItem:
+        """Sample number `index`."""
+        sample = self.samples[index]
+        image = sample.decode_image()
+        height, width = self.spec.size
+        places = [place(image.shape[:2], (round(height * scale), round(width * scale))) for scale in self.scales]
+        return JudgedItem(
+            sample.sample_id,
+            tuple(warp_image(image, placement, self.spec.fill) for placement in places),
+            tuple(placement.to_input for placement in places),
+            self.samples.mask(index, sample),
+            self.samples.keypoints(index, sample),
+        )
+
+
+def training_loader(data: TrainingData, batches: EpochBatches, workers: int, pin: bool) -> DataLoader[Batch]:
+    """Batches of tensors, one epoch per iteration; set `batches.epoch` before each."""
+    return DataLoader(
+        data,
+        batch_sampler=batches,
+        num_workers=workers,
+        persistent_workers=workers > 0,
+        pin_memory=pin,
+        worker_init_fn=_one_thread,
+    )
+
+
+def judged_loader(data: JudgedData, batch_size: int, workers: int) -> DataLoader[list[JudgedItem]]:
+    """Lists of items in the order of the samples; the last may be shorter."""
+    return DataLoader(
+        data, batch_size=batch_size, num_workers=workers, collate_fn=_as_they_are, worker_init_fn=_one_thread
+    )
+
+
+def _as_they_are(items: list[JudgedItem]) -> list[JudgedItem]:
+    return items
+
+
+def _one_thread(worker: int) -> None:
+    cv2.setNumThreads(0)

@@ -1,0 +1,105 @@
+"""The samples of one or several data sets in one label set and one keypoint set."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
+from itertools import accumulate
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+
+from pipeline import taxonomy
+from pipeline.errors import DataError, ParamsError
+from pipeline.records import Sample
+from pipeline.shards import Shards, open_shards
+from pipeline.taxonomy import KeypointSet, LabelSet
+
+Set = TypeVar("Set", LabelSet, KeypointSet)
+
+
+class ParsingSamples:
+    """Samples with their part masks and keypoints as `label_set` and `keypoint_set` have them.
+
+    Attributes:
+        label_set, keypoint_set: what masks and keypoints are given in.
+        shards: the opened folders, in the order given.
+    """
+
+    def __init__(self, folders: Sequence[Path], label_set: LabelSet, keypoint_set: KeypointSet) -> None:
+        """Open the folders of shards.
+
+        Raises:
+            DataError: a folder has no shards, no samples, or no masks' label set.
+            ParamsError: the label set of a folder has classes that `label_set` lacks.
+        """
+        self.label_set = label_set
+        self.keypoint_set = keypoint_set
+        self.shards = [open_shards(folder) for folder in folders]
+        self._ends = list(accumulate(len(shards) for shards in self.shards))
+        self._luts = [_label_lut(shards, label_set) for shards in self.shards]
+        self._sources = [_keypoint_source(shards) for shards in self.shards]
+        if not len(self):
+            raise DataError(f"{', '.join(map(str, folders))}: no samples. Run `hpp shard` first")
+
+    def __len__(self) -> int:
+        return self._ends[-1] if self._ends else 0
+
+    def __getitem__(self, index: int) -> Sample:
+        """Sample number `index`, counted through all folders; masks and keypoints as stored."""
+        folder, row = self._locate(index)
+        return self.shards[folder][row]
+
+    def mask(self, index: int, sample: Sample) -> np.ndarray:
+        """(H, W) uint8 ids of `label_set`.
+
+        Raises:
+            DataError: the sample has no mask, or one with an id that its label set lacks.
+        """
+        mask = sample.decode_mask()
+        if mask is None:
+            raise DataError(
+                f"{sample.dataset}/{sample.split}: sample {sample.sample_id} has no part mask to learn from"
+            )
+        return self._luts[self._locate(index)[0]][mask]
+
+    def keypoints(self, index: int, sample: Sample) -> np.ndarray:
+        """(K, 3) float32 x, y, v of `keypoint_set` in crop pixels; v is 0 where there is none."""
+        source = self._sources[self._locate(index)[0]]
+        if source is None or sample.keypoints is None:
+            return np.zeros((len(self.keypoint_set), 3), np.float32)
+        return taxonomy.convert_keypoints(sample.keypoints, source, self.keypoint_set)
+
+    def _locate(self, index: int) -> tuple[int, int]:
+        folder = bisect_right(self._ends, index)
+        return folder, index - (self._ends[folder - 1] if folder else 0)
+
+
+def _label_lut(shards: Shards, target: LabelSet) -> np.ndarray:
+    """(256,) uint8 table from the folder's label set to `target`."""
+    name = shards.manifest.label_set
+    if name is None:
+        raise DataError(f"{shards.folder}: its samples have no part masks to learn from or to judge by")
+    source = named(taxonomy.label_set, name, f"{shards.folder}: label_set")
+    try:
+        return source.lut_to(target)
+    except ValueError as error:
+        raise ParamsError(f"train.label_set: {error}") from error
+
+
+def _keypoint_source(shards: Shards) -> KeypointSet | None:
+    name = shards.manifest.keypoint_set
+    return None if name is None else named(taxonomy.keypoint_set, name, f"{shards.folder}: keypoint_set")
+
+
+def named(lookup: Callable[[str], Set], name: str, key: str) -> Set:
+    """The label set or keypoint set of that name, an unknown one being the user's to mend.
+
+    Raises:
+        ParamsError: there is none; the message starts with `key`.
+    """
+    try:
+        return lookup(name)
+    except ValueError as error:
+        raise ParamsError(f"{key}: {error}") from error

@@ -1,0 +1,67 @@
+"""Edge maps and heatmaps of a whole batch, made where the batch lies; equal to pipeline.labels, sample by sample."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from pipeline.labels.heatmaps import DEFAULT_SIGMA_SPACE, MULA_CUT
+from pipeline.params import Heatmaps
+from pipeline.taxonomy import IGNORE
+from trainer.data.loading import Batch
+from trainer.losses import Targets
+
+
+def make_targets(batch: Batch, edge_width: int, heatmaps: Heatmaps) -> Targets:
+    """All that the batch's outputs are compared with; heatmaps cover the input, whatever `heatmaps.size` says."""
+    height, width = batch.masks.shape[1:]
+    size = (-(-height // heatmaps.stride), -(-width // heatmaps.stride))
+    maps = batch_heatmaps(batch.keypoints, size, heatmaps)
+    weights = (batch.keypoints[..., 2] > 0).float()
+    return Targets(batch.masks.long(), batch_edges(batch.masks, edge_width).long(), maps, weights)
+
+
+def batch_edges(masks: Tensor, width: int) -> Tensor:
+    """`pipeline.labels.edge_map` of (N, H, W) uint8 masks -> (N, H, W) uint8 of {0, 1}."""
+    edges = torch.zeros_like(masks, dtype=torch.bool)
+    up, down, left, right, every = (
+        slice(None, -1), slice(1, None), slice(None, -1), slice(1, None), slice(None),
+    )  # fmt: skip
+    for first, second, marked in (
+        ((down, every), (up, every), (down, every)),
+        ((every, left), (every, right), (every, left)),
+        ((up, left), (down, right), (up, left)),
+        ((up, right), (down, left), (up, right)),
+    ):
+        one, other = masks[:, *first], masks[:, *second]
+        edges[:, *marked] |= (one != other) & (one != IGNORE) & (other != IGNORE)
+    dilated = functional.max_pool2d(edges[:, None].float(), width, stride=1, padding=width // 2)
+    return dilated[:, 0].to(torch.uint8)
+
+
+def batch_heatmaps(keypoints: Tensor, size: tuple[int, int], heatmaps: Heatmaps) -> Tensor:
+    """`pipeline.labels.gaussian_heatmaps` of (N, K, 3) keypoints -> (N, K, *size) float32.
+
+    MuLA's map of background is not among them.
+    """
+    present = keypoints[..., 2] > 0
+    xy = torch.where(present[..., None], keypoints[..., :2], 0).double()
+    space = heatmaps.sigma_space or DEFAULT_SIGMA_SPACE[heatmaps.convention]
+    sigma_cells = heatmaps.sigma if space == "cells" else heatmaps.sigma / heatmaps.stride
+    columns, rows = (_along_axis(xy[..., axis], size[1 - axis], sigma_cells, heatmaps) for axis in (0, 1))
+    maps = rows[..., :, None] * columns[..., None, :]
+    if heatmaps.convention == "mula":
+        maps = torch.where(maps < torch.exp(torch.tensor(-MULA_CUT, dtype=maps.dtype)), 0, maps)
+    return torch.where(present[..., None, None], maps, 0).float()
+
+
+def _along_axis(positions: Tensor, cells: int, sigma_cells: float, heatmaps: Heatmaps) -> Tensor:
+    """(N, K) positions in input pixels -> (N, K, cells) Gaussian along one axis."""
+    index = torch.arange(cells, device=positions.device, dtype=positions.dtype)
+    if heatmaps.convention != "corrpm":
+        distance = index - ((positions + 0.5) / heatmaps.stride - 0.5)[..., None]
+        return torch.exp(-(distance**2) / (2 * sigma_cells**2))
+    distance = index - torch.trunc(positions / heatmaps.stride + 0.5)[..., None]
+    gaussian = torch.exp(-(distance**2) / (2 * sigma_cells**2))
+    return torch.where(distance.abs() <= int(3 * sigma_cells), gaussian, 0)

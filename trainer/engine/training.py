@@ -1,0 +1,169 @@
+"""Training from shards to a model file."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from pipeline import taxonomy
+from pipeline.errors import ParamsError
+from pipeline.params import Params
+from trainer.callbacks import Log, Progress, no_log, no_progress
+from trainer.checkpoints import ModelCard, write_model
+from trainer.data.loading import EpochBatches, JudgedData, TrainingData, judged_loader, training_loader
+from trainer.data.samples import ParsingSamples, named
+from trainer.engine.device import build_fabric, repeatable
+from trainer.engine.epoch import train_one_epoch
+from trainer.engine.optimizer import build_optimizer
+from trainer.engine.resume import load_state, save_state, state_file
+from trainer.input_spec import input_spec
+from trainer.models import model_of
+from trainer.predict import Parser, parse_all
+from trainer.scoring import Scores
+
+PACKAGE = "human-parsing-pipeline"
+
+
+def train(
+    params: Params,
+    shards_root: Path,
+    out: Path,
+    scratch: Path,
+    log: Log = no_log,
+    progress: Progress = no_progress,
+) -> dict[str, float]:
+    """Train the parser of `params.train` and write its model file; goes on where a killed run stopped.
+
+    Args:
+        params: the sections seed, train, heatmaps and edges decide the result.
+        shards_root: holds <dataset>/train and <dataset>/val of each of `train.datasets`.
+        out: the model file; written at the end, equal bytes for equal parameters and shards on one type of machine.
+        scratch: folder for the state of an unfinished run.
+        log: told the losses, the rate and the validation scores of every epoch.
+        progress: told the steps done.
+
+    Returns:
+        The last epoch's logged values.
+
+    Raises:
+        ParamsError: a name in `train` is unknown, or the loss is not finite.
+        DataError: shards are missing, damaged or have no masks.
+    """
+    card = make_card(params)
+    label_set = taxonomy.label_set(card.label_set)
+    keypoint_set = taxonomy.keypoint_set(card.keypoint_set)
+    train_split, val_split = (
+        ParsingSamples([shards_root / name / split for name in params.train.datasets], label_set, keypoint_set)
+        for split in ("train", "val")
+    )
+    file = state_file(scratch, params, [train_split, val_split], card.package_version)
+    with repeatable(params.train.threads):
+        weights, last = _fit(params, card, train_split, val_split, file, log, progress)
+    write_model(out, card, weights)
+    file.unlink(missing_ok=True)
+    return last
+
+
+def make_card(params: Params) -> ModelCard:
+    """What the model of these parameters will be.
+
+    Raises:
+        ParamsError: the model, backbone, label set or keypoint set is unknown.
+    """
+    settings = params.train
+    label_set = named(taxonomy.label_set, settings.label_set, "train.label_set")
+    keypoint_set = named(taxonomy.keypoint_set, settings.keypoint_set, "train.keypoint_set")
+    return ModelCard(
+        model=settings.model,
+        variant=settings.variant,
+        options={
+            "backbone": settings.backbone,
+            "channels": settings.channels,
+            "dilations": list(settings.dilations),
+        },
+        label_set=label_set.name,
+        part_names=label_set.part_names,
+        keypoint_set=keypoint_set.name,
+        keypoint_names=keypoint_set.keypoint_names,
+        input_spec=input_spec(settings.variant, settings.input_size),
+        heatmaps=params.heatmaps.model_dump(mode="json", include={"stride", "sigma", "sigma_space", "convention"}),
+        training={"seed": params.seed, **settings.model_dump(mode="json", exclude={"loader_workers"})},
+        package_version=version(PACKAGE),
+    )
+
+
+def _fit(
+    params: Params,
+    card: ModelCard,
+    train_split: ParsingSamples,
+    val_split: ParsingSamples,
+    file: Path,
+    log: Log,
+    progress: Progress,
+) -> tuple[dict[str, Any], dict[str, float]]:
+    """Weights after the last epoch, and what was logged of it."""
+    settings, spec = params.train, card.input_spec
+    fabric = build_fabric(settings.precision)
+    network = _fresh(card, params.seed)
+    model, optimizer = fabric.setup(network, build_optimizer(network, settings))
+    state = load_state(file)
+    if state.epoch:
+        network.load_state_dict(state.model)
+        optimizer.load_state_dict(state.optimizer)
+        for entry in state.history:
+            log(*entry)
+    batches = EpochBatches(len(train_split), settings.batch_size, params.seed)
+    data = TrainingData(train_split, spec, settings.augment, params.seed)
+    loader = training_loader(data, batches, settings.loader_workers, pin=fabric.device.type == "cuda")
+    total_steps = settings.epochs * len(batches)
+    last: dict[str, float] = {}
+    for epoch in range(state.epoch, settings.epochs):
+        batches.epoch = epoch
+        epoch_batches = iter(loader)
+        # After the loader, which draws too: dropout depends on the seed and the epoch alone.
+        torch.manual_seed(int(np.random.SeedSequence([params.seed, epoch]).generate_state(1)[0]))
+        steps = range(epoch * len(batches), (epoch + 1) * len(batches))
+        last = train_one_epoch(
+            fabric, model, optimizer, epoch_batches, params, spec, steps, total_steps,
+            lambda done: progress(done, total_steps),
+        )  # fmt: skip
+        last["lr"] = optimizer.param_groups[0]["lr"]
+        if (epoch + 1) % settings.validate_every == 0 or epoch + 1 == settings.epochs:
+            last |= validate(
+                Parser(model, card, fabric.device), val_split, settings.batch_size, settings.loader_workers
+            )
+        for name, value in last.items():
+            log(name, value, epoch + 1)
+        state.history += [(name, value, epoch + 1) for name, value in last.items()]
+        state.epoch, state.model, state.optimizer = epoch + 1, network.state_dict(), optimizer.state_dict()
+        save_state(file, state)
+    return network.state_dict(), last
+
+
+def _fresh(card: ModelCard, seed: int) -> nn.Module:
+    """The card's network with weights drawn from the seed.
+
+    Raises:
+        ParamsError: the model or its backbone is unknown.
+    """
+    torch.manual_seed(seed)
+    try:
+        return model_of(card)
+    except ValueError as error:
+        raise ParamsError(f"train: {error}") from error
+
+
+def validate(parser: Parser, split: ParsingSamples, batch_size: int, workers: int) -> dict[str, float]:
+    """Scores in percent of one look at every sample of a split, named val_<score>; undefined ones are left out."""
+    parser.model.eval()
+    scores = Scores(split.label_set, split.keypoint_set)
+    data = JudgedData(split, parser.card.input_spec, (1.0,))
+    for item, answer in parse_all(parser, judged_loader(data, batch_size, workers)):
+        scores.update(item, answer)
+    computed = scores.compute()["scores"]
+    return {f"val_{name}": value for name, value in computed.items() if value is not None}

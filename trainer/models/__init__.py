@@ -1,0 +1,82 @@
+"""Networks that parse people: built by name, or loaded with the weights that training saved."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from inspect import signature
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from torch import nn
+
+from pipeline.errors import DataError
+from trainer.checkpoints import ModelCard, read_model
+from trainer.models.corrpm import CorrPM
+from trainer.models.prediction import Prediction
+
+MODELS: Mapping[str, Callable[..., nn.Module]] = MappingProxyType({"corrpm": CorrPM})
+
+VARIANTS = ("paper", "official")
+
+
+def model_names() -> tuple[str, ...]:
+    """Names that `build_model` knows."""
+    return tuple(MODELS)
+
+
+def build_model(
+    name: str, num_classes: int, num_keypoints: int, variant: str = "official", **options: Any
+) -> nn.Module:
+    """A network with fresh weights, drawn from torch's generator.
+
+    Its forward takes images (N, 3, H, W) and returns a Prediction.
+
+    Args:
+        name: one of `model_names()`.
+        num_classes: part classes with the background.
+        num_keypoints: joints of the pose head.
+        variant: "paper" or "official", where the text and the authors' code differ.
+        **options: keyword arguments of the model's class.
+
+    Raises:
+        ValueError: the name, the variant, an option or a value is not known.
+    """
+    if name not in MODELS:
+        raise ValueError(f"name: model {name!r} is unknown, expected one of {', '.join(MODELS)}")
+    if variant not in VARIANTS:
+        raise ValueError(f"variant: {variant!r} is unknown, expected one of {', '.join(VARIANTS)}")
+    for argument, count, least in (("num_classes", num_classes, 2), ("num_keypoints", num_keypoints, 1)):
+        if count < least:
+            raise ValueError(f"{argument}: {count}, expected at least {least}")
+    accepted = [key for key, value in signature(MODELS[name]).parameters.items() if value.kind is value.KEYWORD_ONLY]
+    for option in options:
+        if option not in accepted:
+            raise ValueError(f"{option}: model {name!r} has no such option, it takes {', '.join(accepted)}")
+    return MODELS[name](num_classes, num_keypoints, variant, **options)
+
+
+def model_of(card: ModelCard) -> nn.Module:
+    """The network that a card describes, with fresh weights."""
+    options = {key: tuple(value) if isinstance(value, list) else value for key, value in card.options.items()}
+    return build_model(card.model, len(card.part_names), len(card.keypoint_names), card.variant, **options)
+
+
+def load_model(checkpoint_file: str | Path) -> nn.Module:
+    """The network of a model file, on the CPU and in evaluation mode.
+
+    Raises:
+        DataError: the file is missing or damaged, or its weights do not fit the network that its card names.
+    """
+    file = Path(checkpoint_file)
+    card, weights = read_model(file)
+    try:
+        model = model_of(card)
+        model.load_state_dict(weights)
+    except (RuntimeError, ValueError, TypeError) as error:
+        first = str(error).splitlines()[0]
+        raise DataError(f"{file}: its weights and its card do not fit ({first}). Run `hpp train` again") from error
+    return model.eval()
+
+
+__all__ = ["MODELS", "VARIANTS", "ModelCard", "Prediction", "build_model", "load_model", "model_names", "model_of"]
