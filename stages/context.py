@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -56,14 +56,30 @@ class Context:
 
     @contextmanager
     def progress(self, label: str, total: int, unit: str) -> Iterator[Callable[[int], None]]:
-        """A bar on a terminal, a plain line now and then elsewhere."""
+        """Told how much more is done: a bar on a terminal, a plain line at every tenth elsewhere."""
         if self.quiet:
-            yield lambda done: None
+            yield lambda more: None
         elif self.bars:
-            with tqdm(total=total, desc=label, unit=unit, file=sys.stderr) as bar:
-                yield lambda done: bar.update(done) and None
+            with tqdm(total=total, desc=label, unit=f" {unit}", file=sys.stderr) as bar:
+                yield lambda more: bar.update(more) and None
         else:
             yield _PlainProgress(label, total, unit).advance
+
+    @contextmanager
+    def counted_progress(self, label: str, unit: str) -> Iterator[Callable[[int, int], None]]:
+        """As `progress`, for work that tells how much is done of how much in all."""
+        with ExitStack() as stack:
+            advance: Callable[[int], None] | None = None
+            before = 0
+
+            def report(done: int, total: int) -> None:
+                nonlocal advance, before
+                if advance is None:
+                    advance = stack.enter_context(self.progress(label, total, unit))
+                advance(done - before)
+                before = done
+
+            yield report
 
     def write_metrics(self, stage: str, dataset: str | None, values: Mapping[str, Any]) -> None:
         """The stage's metrics, rounded to four places and in a fixed order, so that differences are differences."""

@@ -1,0 +1,36 @@
+"""`hpp evaluate`: the benchmark's metrics of the trained parser."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+from dvclive import Live
+
+from stages.context import Context, pass_context
+from stages.results import table
+from trainer.evaluate import evaluate as evaluate_parser
+from trainer.plots import confusion_picture
+
+
+@click.command()
+@pass_context
+def evaluate(context: Context) -> None:
+    """Judge models/parser.pt on `evaluate.split` of `train.datasets`, write metrics, plots and predictions."""
+    paths = context.paths
+    with context.counted_progress("evaluate", "samples") as progress:
+        judged = evaluate_parser(context.params, paths.model("parser.pt"), paths.shards, paths.predictions, progress)
+    confusion = np.array(judged.pop("confusion"))
+    context.write_metrics("evaluate", None, judged)
+    _write_plots(paths.plots("evaluate"), judged, confusion)
+    context.say(table(judged))
+
+
+def _write_plots(folder: Path, judged: dict[str, Any], confusion: np.ndarray) -> None:
+    """Per-class IoU as a plot DVC can compare, the confusion matrix as a picture."""
+    with Live(str(folder), dvcyaml=None, save_dvc_exp=False, report=None) as live:
+        points = [{"class": name, "iou": value or 0.0} for name, value in judged["iou"].items()]
+        live.log_plot("iou", points, x="iou", y="class", template="bar_horizontal", title="IoU per class, %")
+        live.log_image("confusion.png", confusion_picture(confusion, list(judged["iou"])))

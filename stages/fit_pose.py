@@ -1,0 +1,42 @@
+"""`hpp fit-pose`: the pose network in force, fitted or given, judged on the held-out split."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from pipeline.pose.simple_baseline import load_simple_baseline
+from pipeline.shards.read import open_shards
+from stages.context import Context, pass_context
+from stages.teacher import publish_teacher
+from trainer.teachers.judge import judge_pose
+from trainer.teachers.pose import fit_pose as fit
+
+
+@click.command("fit-pose")
+@pass_context
+def fit_pose(context: Context) -> None:
+    """Publish the pose estimator to models/pose.safetensors: `pose.weights` sample, fit, or a file."""
+    params, section = context.params, context.params.pose
+    folder = context.paths.stage("ingest", section.fit.dataset)
+    target = context.paths.model("pose.safetensors")
+
+    def make(path: Path) -> None:
+        with context.progress("fit-pose", section.fit.steps, "steps") as progress:
+            fit(
+                open_shards(folder / "train"),
+                section.fit,
+                params.seed,
+                path,
+                context.paths.scratch,
+                lambda done, total, losses: progress(1),
+            )
+
+    sha256 = publish_teacher(context, "pose", section.weights, target, make)
+    judged = judge_pose(open_shards(folder / "val"), load_simple_baseline(target, flip=section.flip))
+    context.write_metrics("fit_pose", None, {"weights": section.weights, "sha256": sha256, "val": judged})
+    context.say(
+        f"fit-pose: {section.weights} weights; on held-out {section.fit.dataset}: OKS AP {100 * judged['oks_ap']:.1f} "
+        f"for {judged['people']:.0f} people"
+    )

@@ -1,0 +1,42 @@
+"""What fit-detector and fit-pose share: which weights are in force, and how they come to models/."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from pipeline.errors import DataError, ParamsError
+from pipeline.shards.manifest import sha256_of
+from pipeline.shards.write import write_whole
+from stages.context import Context
+from stages.paths import TEACHERS
+
+
+def publish_teacher(context: Context, key: str, weights: str, target: Path, fit: Callable[[Path], None]) -> str:
+    """Put the teacher in force to `target`; the SHA-256 of its file.
+
+    Args:
+        key: "detector" or "pose", which names the committed file and the parameter.
+        weights: "sample" for the committed file, "fit" to fit one, or a file.
+        fit: fits a teacher and writes it to the path it is given.
+
+    Raises:
+        DataError: the committed file is not the one that its record names.
+        ParamsError: the file of `weights` does not exist.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if weights == "fit":
+        fit(target)
+        return sha256_of(target)
+    source = TEACHERS / f"{key}.safetensors" if weights == "sample" else Path(weights).expanduser()
+    if not source.is_file():
+        raise ParamsError(f"{key}.weights: no file {source}; expected sample, fit, or a file of weights")
+    found = sha256_of(source)
+    if weights == "sample":
+        record = json.loads((TEACHERS / "teachers.json").read_text(encoding="utf-8"))
+        expected = record[key]["sha256"]
+        if found != expected:
+            raise DataError(f"{source}: SHA-256 is {found}, its record says {expected}. Check the file out again")
+    write_whole(target, source.read_bytes())
+    return found
