@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 import sys
 from pathlib import Path
@@ -10,22 +11,26 @@ import click
 
 from pipeline.errors import DataError, ParamsError
 from stages.context import Context
-from stages.crop import crop
-from stages.datasets import datasets
-from stages.download import download
-from stages.edges import edges
-from stages.evaluate import evaluate
-from stages.fit_detector import fit_detector
-from stages.fit_pose import fit_pose
-from stages.heatmaps import heatmaps
-from stages.ingest import ingest
-from stages.pose import pose
-from stages.report import report
-from stages.results import results
-from stages.sample import sample
-from stages.shard import shard
-from stages.show import show
-from stages.train import train
+
+COMMANDS = {
+    "datasets": "List the data sets, their sources, and what is on disk.",
+    "download": "Bring a data set's archives into data/raw and verify them.",
+    "ingest": "Read the archives into records: image, part mask, person ids, joints.",
+    "fit-detector": "Publish the person detector in force to models/.",
+    "fit-pose": "Publish the pose estimator in force to models/.",
+    "crop": "Cut the people out of their images.",
+    "edges": "Derive edge maps from the part masks.",
+    "pose": "Label the joints of the people.",
+    "heatmaps": "Draw Gaussian heatmaps of the joints.",
+    "shard": "Join everything into train/val/test shards.",
+    "train": "Train the parser.",
+    "evaluate": "Judge the parser.",
+    "report": "Write the page to look at.",
+    "results": "Print the last evaluation as a table.",
+    "sample": "Draw a sample set in a data set's own layout.",
+    "show": "Draw a contact sheet of a data set's labels.",
+}
+"""Command -> what `hpp --help` says of it. Each lives in stages/<name>.py, which is imported when it is called."""
 
 
 class UserError(click.ClickException):
@@ -53,6 +58,23 @@ class Hpp(click.Group):
         except click.Abort:
             click.echo("Stopped.", err=True)
             sys.exit(1)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All commands, in the order of the pipeline."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        """The command of that name; only now is its module imported, so that `hpp edges` does not wait for torch."""
+        if name not in COMMANDS:
+            return None
+        function = name.replace("-", "_")
+        command: click.Command = getattr(importlib.import_module(f"stages.{function}"), function)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list of commands, without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
 
     def invoke(self, ctx: click.Context) -> object:
         """Run the chosen command."""
@@ -91,10 +113,3 @@ def main(
     logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, format="%(name)s: %(message)s")
     bars = sys.stderr.isatty() if progress is None else progress
     ctx.obj = Context(params, overrides, root, bars, quiet)
-
-
-for command in (
-    datasets, download, ingest, fit_detector, fit_pose, crop, edges, pose, heatmaps, shard, train, evaluate, report, results,
-    sample, show,
-):  # fmt: skip
-    main.add_command(command)

@@ -49,8 +49,15 @@ def download(context: Context, dataset: str) -> None:
 def _fill(context: Context, dataset: str, section: Dataset, folder: Path) -> None:
     if section.source == "sample":
         total = sum(section.images.values())
-        with context.progress(f"download {dataset}", total, "images") as progress:
-            write_archives(section.layout, folder, section.images, context.params.seed, context.workers, progress)
+        with context.counted_progress(f"download {dataset}", "images") as progress:
+            write_archives(
+                section.layout,
+                folder,
+                section.images,
+                context.params.seed,
+                context.workers,
+                lambda done: progress(done, total),
+            )
         return
     source = Path(section.source).expanduser()
     size = sum(path.stat().st_size for path in source.rglob("*") if path.is_file()) if source.is_dir() else 0

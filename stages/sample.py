@@ -27,7 +27,8 @@ def sample(context: Context, dataset: str, out: Path, images: int, val_share: fl
         raise ParamsError(f"--out {out}: the folder is not empty. Name a new one")
     out.mkdir(parents=True, exist_ok=True)
     val = round(images * val_share)
-    with context.progress(f"sample {dataset}", images, "images") as progress:
-        files = write_archives(dataset, out, {"train": images - val, "val": val}, seed, worker_count(0), progress)
+    counts = {"train": images - val, "val": val}
+    with context.counted_progress(f"sample {dataset}", "images") as progress:
+        files = write_archives(dataset, out, counts, seed, worker_count(0), lambda done: progress(done, images))
     for file in files:
         context.say(f"{file} ({file.stat().st_size / 1e6:.1f} MB)")

@@ -110,7 +110,13 @@ def _make(task: _Task) -> None:
     """Make one shard in scratch; its report, written last, marks it as finished."""
     data, report = task.work(task.inputs)
     write_whole(task.path, data)
-    write_whole(task.path.with_suffix(".json"), json.dumps(asdict(report)).encode())
+    content = {
+        "records": report.records,
+        "counts": dict(report.counts),
+        "rejects": [asdict(finding) for finding in report.rejects],
+        "outcomes": [asdict(finding) for finding in report.outcomes],
+    }
+    write_whole(task.path.with_suffix(".json"), json.dumps(content).encode())
 
 
 def _read_report(path: Path) -> ShardReport:
