@@ -137,7 +137,7 @@ def training_loader(data: TrainingData, batches: EpochBatches, workers: int, pin
     )
 
 
-def judged_loader(data: JudgedData, batch_size: int, workers: int) -> DataLoader[list[JudgedItem]]:
+def judged_loader(data: JudgedData, batch_size: int, workers: int) -> DataLoader[JudgedItem]:
     """Lists of items in the order of the samples; the last may be shorter."""
     return DataLoader(
         data, batch_size=batch_size, num_workers=workers, collate_fn=_as_they_are, worker_init_fn=_one_thread

@@ -68,8 +68,8 @@ def train_one_epoch(
 
 def _require_finite(loss: Tensor, parts: dict[str, Tensor], step: int, rate: float) -> None:
     if not torch.isfinite(loss):
-        values = ", ".join(f"{name} {float(value):.4g}" for name, value in parts.items())
+        values = ", ".join(f"{name} {value.item():.4g}" for name, value in parts.items())
         raise ParamsError(
-            f"train.lr: the loss is {float(loss)} in step {step + 1} at a rate of {rate:.3g} ({values}). "
+            f"train.lr: the loss is {loss.item()} in step {step + 1} at a rate of {rate:.3g} ({values}). "
             "Lower train.lr, or raise train.warmup_steps"
         )

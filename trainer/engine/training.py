@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from torch import nn
 from pipeline import taxonomy
 from pipeline.errors import ParamsError
 from pipeline.params import Params
+from trainer import __version__
 from trainer.callbacks import Log, Progress, no_log, no_progress
 from trainer.checkpoints import ModelCard, write_model
 from trainer.data.loading import EpochBatches, JudgedData, TrainingData, judged_loader, training_loader
@@ -25,8 +25,6 @@ from trainer.input_spec import input_spec
 from trainer.models import model_of
 from trainer.predict import Parser, parse_all
 from trainer.scoring import Scores
-
-PACKAGE = "human-parsing-pipeline"
 
 
 def train(
@@ -93,7 +91,7 @@ def make_card(params: Params) -> ModelCard:
         input_spec=input_spec(settings.variant, settings.input_size),
         heatmaps=params.heatmaps.model_dump(mode="json", include={"stride", "sigma", "sigma_space", "convention"}),
         training={"seed": params.seed, **settings.model_dump(mode="json", exclude={"loader_workers"})},
-        package_version=version(PACKAGE),
+        package_version=__version__,
     )
 
 

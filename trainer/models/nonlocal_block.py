@@ -40,10 +40,9 @@ class HeterogeneousNonLocal(nn.Module):
             inner = channels
             self.hybrid = nn.Conv2d(hybrid, channels, 1)
             self.pool = nn.Identity()
-            restore = nn.Conv2d(inner, channels, 1)
-            nn.init.zeros_(restore.weight)
-            nn.init.zeros_(restore.bias)  # type: ignore[arg-type]
-            self.restore = restore
+            self.restore = nn.Conv2d(inner, channels, 1)
+            for parameter in self.restore.parameters():
+                nn.init.zeros_(parameter)
         self.query = nn.Conv2d(channels, inner, 1)
         self.key = nn.Conv2d(channels, inner, 1)
         self.value = nn.Conv2d(channels, inner, 1)
@@ -67,7 +66,11 @@ def correlate(queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
     Returns:
         (N, C, H, W).
     """
-    rows = [features.flatten(2).transpose(1, 2).unsqueeze(1).contiguous() for features in (queries, keys, values)]
     with sdpa_kernel(_FUSED):
-        gathered = scaled_dot_product_attention(*rows, scale=1.0)
+        gathered = scaled_dot_product_attention(_rows(queries), _rows(keys), _rows(values), scale=1.0)
     return gathered.squeeze(1).transpose(1, 2).unflatten(2, size_of(queries))
+
+
+def _rows(features: Tensor) -> Tensor:
+    """(N, C, h, w) -> (N, 1, h w, C), contiguous: the fused kernels take nothing else."""
+    return features.flatten(2).transpose(1, 2).unsqueeze(1).contiguous()

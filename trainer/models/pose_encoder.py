@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 from trainer.models.layers import resize
@@ -23,7 +24,7 @@ class PoseEncoder(nn.Module):
         self.upsample = nn.Sequential(*layers)
         self.predict = nn.Conv2d(channels, num_keypoints, 1)
         nn.init.normal_(self.predict.weight, std=0.001)
-        nn.init.zeros_(self.predict.bias)
+        self.predict.bias = nn.Parameter(torch.zeros(num_keypoints))
 
     def forward(self, res5: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
         """Res5 (N, inputs, h, w) -> pose feature f_k (N, C, *size) and heatmaps (N, K, *size).

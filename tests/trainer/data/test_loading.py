@@ -1,0 +1,106 @@
+"""Loading: order, label sets, and equality for any number of workers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from pipeline.errors import DataError, ParamsError
+from pipeline.params import Augment
+from pipeline.taxonomy import KEYPOINT_SETS, LABEL_SETS, LabelSet
+from tests.trainer.builders import make_sample, write_shards, write_toy_set
+from trainer.data.loading import EpochBatches, JudgedData, TrainingData, judged_loader, training_loader
+from trainer.data.samples import ParsingSamples
+from trainer.input_spec import input_spec
+
+LIP, LIP16 = LABEL_SETS["lip"], KEYPOINT_SETS["lip16"]
+SPEC = input_spec("official", (48, 32))
+
+
+@pytest.fixture(scope="module")
+def toy(tmp_path_factory) -> Path:
+    return write_toy_set(tmp_path_factory.mktemp("toy"))
+
+
+def epochs_of(folder: Path, workers: int):
+    samples = ParsingSamples([folder], LIP, LIP16)
+    batches = EpochBatches(len(samples), 4, seed=1)
+    loader = training_loader(TrainingData(samples, SPEC, Augment(), seed=1), batches, workers, pin=False)
+    for batches.epoch in (0, 1):
+        yield from loader
+
+
+def test_batches_are_equal_for_any_number_of_workers(toy):
+    alone = list(epochs_of(toy / "toy" / "train", 0))
+    assert len(alone) == 2 * 3
+    assert alone[0].images.dtype == alone[0].masks.dtype == torch.uint8
+    assert alone[0].images.shape == (4, 48, 32, 3)
+    for workers in (1, 2):
+        for one, other in zip(alone, epochs_of(toy / "toy" / "train", workers), strict=True):
+            assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+def test_every_epoch_has_every_sample_in_an_order_of_its_own():
+    batches = EpochBatches(10, 4, seed=1)
+    orders = []
+    for batches.epoch in (0, 1):
+        keys = [key for batch in batches for key in batch]
+        assert {epoch for epoch, _ in keys} == {batches.epoch}
+        assert sorted(index for _, index in keys[:10]) == list(range(10))
+        assert keys[10:] == keys[:2]  # the last batch is filled up
+        orders.append([index for _, index in keys])
+    assert orders[0] != orders[1]
+    assert orders[0] == [index for batch in EpochBatches(10, 4, seed=1) for _, index in batch]
+
+
+def test_fewer_samples_than_a_batch_fill_one():
+    assert [len(batch) for batch in EpochBatches(3, 8, seed=0)] == [8]
+
+
+def test_several_folders_are_one_set_in_one_label_set(tmp_path: Path):
+    atr = make_sample(0)
+    write_shards(tmp_path / "a", [make_sample(1), make_sample(2)])
+    write_shards(tmp_path / "b", [atr], label_set="atr", keypoint_set="coco17")
+    wide = LabelSet("wide", (*LIP.part_names, "belt", "bag"))
+    samples = ParsingSamples([tmp_path / "a", tmp_path / "b"], wide, LIP16)
+    assert len(samples) == 3
+    assert (samples.mask(0, samples[0]) == samples[0].decode_mask()).all()
+    stored = atr.decode_mask()
+    mapped = samples.mask(2, samples[2])
+    assert (mapped[stored == 13] == wide.id("right-leg")).all()
+    assert (mapped[stored == 16] == wide.id("bag")).all()
+
+
+def test_label_set_without_a_class_is_the_users_to_mend(toy):
+    with pytest.raises(ParamsError, match=r"train\.label_set: label set 'lip': class 'glove' has no place in 'atr'"):
+        ParsingSamples([toy / "toy" / "train"], LABEL_SETS["atr"], LIP16)
+
+
+def test_missing_labels_are_named(tmp_path: Path):
+    write_shards(tmp_path / "a", [make_sample(0, masked=False, keypoints=False)])
+    samples = ParsingSamples([tmp_path / "a"], LIP, LIP16)
+    with pytest.raises(DataError, match=r"toy/train: sample train\.0_a\.b has no part mask"):
+        samples.mask(0, samples[0])
+    assert not samples.keypoints(0, samples[0]).any()
+
+
+def test_judged_items_keep_the_crops_size_and_the_way_back(toy):
+    samples = ParsingSamples([toy / "toy" / "val"], LIP, LIP16)
+    items = [item for batch in judged_loader(JudgedData(samples, SPEC, (1.0, 0.5)), 3, 0) for item in batch]
+    assert [item.sample_id for item in items] == [samples[index].sample_id for index in range(4)]
+    assert [image.shape for image in items[1].images] == [(48, 32, 3), (24, 16, 3)]
+    assert items[1].mask.shape == (40, 40)
+    corner = items[1].to_input[0] @ [-0.5, -0.5, 1]  # a square crop in the middle of an upright input
+    np.testing.assert_allclose(corner, [-0.5, 7.5])
+
+
+def test_official_feeding_is_bgr_with_the_mean_in_rgb_order():
+    red = torch.tensor([255, 0, 0], dtype=torch.uint8).expand(1, 2, 2, 3)
+    fed = SPEC.normalize(red)[0, :, 0, 0]
+    assert fed.tolist() == pytest.approx([(0 - 0.485) / 0.229, (0 - 0.456) / 0.224, (1 - 0.406) / 0.225])
+    fill = torch.tensor(SPEC.fill, dtype=torch.uint8).expand(1, 2, 2, 3)
+    assert SPEC.normalize(fill).abs().max() < 0.01
+    assert input_spec("paper", (8, 8)).normalize(red)[0, 0, 0, 0] == pytest.approx((1 - 0.485) / 0.229)

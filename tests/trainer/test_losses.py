@@ -1,0 +1,75 @@
+"""Eq. 4 by hand."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from pipeline.params import Loss
+from trainer.losses import Targets, edge_loss, parsing_loss, pose_loss, training_loss
+from trainer.models import Prediction
+
+
+def test_parsing_loss_is_the_mean_over_labelled_pixels():
+    logits = torch.tensor([[[[0.0, math.log(3.0)]], [[0.0, 0.0]]]])  # (1, 2, 1, 2): p = (1/2, 1/2) and (3/4, 1/4)
+    assert parsing_loss(logits, torch.tensor([[[0, 1]]]), align_corners=True) == pytest.approx(
+        (math.log(2) + math.log(4)) / 2
+    )
+    assert parsing_loss(logits, torch.tensor([[[255, 1]]]), align_corners=True) == pytest.approx(math.log(4))
+    assert parsing_loss(logits, torch.tensor([[[255, 255]]]), align_corners=True) == 0
+
+
+@pytest.mark.parametrize(("align", "middle"), [(True, [0.0, 1 / 3, 2 / 3, 1.0]), (False, [0.0, 0.25, 0.75, 1.0])])
+def test_logits_are_resized_as_told(align, middle):
+    logits = torch.tensor([[[[0.0, 1.0]], [[0.0, 0.0]]]])
+    by_hand = sum(math.log(1 + math.exp(-value)) for value in middle) / 4
+    assert parsing_loss(logits, torch.zeros(1, 1, 4, dtype=torch.long), align_corners=align) == pytest.approx(by_hand)
+
+
+def test_edge_loss_weighs_each_class_by_the_others_share():
+    logits = torch.zeros(1, 2, 2, 2)
+    logits[0, 1, 0, 0] = math.log(3.0)  # p(edge) = 3/4 at the one edge pixel, 1/2 elsewhere
+    edges = torch.tensor([[[1, 0], [0, 0]]])
+    by_hand = (0.75 * math.log(4 / 3) + 3 * 0.25 * math.log(2)) / (0.75 + 3 * 0.25)
+    assert edge_loss(logits, edges, align_corners=True) == pytest.approx(by_hand)
+
+
+def test_edge_loss_of_a_batch_without_edges_is_zero_and_finite():
+    logits = torch.randn(1, 2, 4, 4, requires_grad=True)
+    loss = edge_loss(logits, torch.zeros(1, 4, 4, dtype=torch.long), align_corners=True)
+    loss.backward()
+    assert loss == 0
+    assert logits.grad.isfinite().all()
+
+
+def test_pose_loss_leaves_out_keypoints_without_label():
+    heatmaps = torch.tensor([[[[1.0, 3.0]], [[9.0, 9.0]]]])
+    truth = torch.zeros(1, 2, 1, 2)
+    assert pose_loss(heatmaps, truth, torch.tensor([[1.0, 0.0]]), align_corners=True) == pytest.approx(5)
+    assert pose_loss(heatmaps, truth, torch.ones(1, 2), align_corners=True) == pytest.approx((5 + 81) / 2)
+    assert pose_loss(heatmaps, truth, torch.zeros(1, 2), align_corners=True) == 0
+
+
+def test_total_is_the_weighted_sum_of_the_parts():
+    torch.manual_seed(0)
+    prediction = Prediction(
+        [torch.randn(1, 3, 2, 2) for _ in range(2)], [torch.randn(1, 2, 2, 2)], [torch.randn(1, 2, 2, 2)]
+    )
+    parsing = torch.randint(0, 3, (1, 4, 4))
+    targets = Targets(parsing, (parsing > 1).long(), torch.rand(1, 2, 2, 2), torch.ones(1, 2))
+    total, parts = training_loss(prediction, targets, Loss(alpha=2, beta=70, coarse=0.5), align_corners=True)
+    assert set(parts) == {"parsing_refined", "parsing_coarse", "edge", "pose"}
+    assert parts["parsing_refined"] == parsing_loss(prediction.parsing[1], parsing, align_corners=True)
+    assert parts["parsing_coarse"] == parsing_loss(prediction.parsing[0], parsing, align_corners=True)
+    expected = parts["parsing_refined"] + 0.5 * parts["parsing_coarse"] + 2 * parts["edge"] + 70 * parts["pose"]
+    assert total == pytest.approx(float(expected))
+
+
+def test_a_model_without_heads_has_the_refined_loss_alone():
+    parsing = torch.zeros(1, 4, 4, dtype=torch.long)
+    targets = Targets(parsing, parsing, torch.zeros(1, 1, 2, 2), torch.ones(1, 1))
+    total, parts = training_loss(Prediction([torch.zeros(1, 2, 2, 2)]), targets, Loss(), align_corners=False)
+    assert list(parts) == ["parsing_refined"]
+    assert total == pytest.approx(math.log(2))
