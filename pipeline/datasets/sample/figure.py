@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -33,6 +34,7 @@ class Figure:
     joints: dict[str, tuple[np.ndarray, float]]
     outfit: Outfit
 
+    @cached_property
     def extent(self) -> np.ndarray:
         """(2, 2) lowest and highest (x, y) of what is drawn."""
         boxes = np.stack([solid.extent() for solid in self.solids])

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from pipeline.datasets.sample.covering import Hit, Placement, cover
 from pipeline.datasets.sample.figure import Figure
 from pipeline.datasets.sample.materials import pattern_weight
 from pipeline.datasets.sample.part_names import BODY_IDS
-from pipeline.datasets.sample.shapes import TRANSPARENT, Hit, Placement, Solid, Tube, cover
+from pipeline.datasets.sample.shapes import TRANSPARENT, Solid, Tube
 
 OVERSAMPLING = 2
 
@@ -66,7 +67,7 @@ def _body_ids(solid: Solid, along: np.ndarray) -> np.ndarray:
 
 def _shade(hit: Hit, light: Light) -> np.ndarray:
     """(n,) float32 brightness: the lamp from the side, darker towards the outline."""
-    x, y, z = hit.normals[:, 0], hit.normals[:, 1], hit.normals[:, 2]
+    x, y, z = hit.nx, hit.ny, hit.nz
     lamp = light.direction.astype(np.float32)
     norm = np.sqrt(x * x + y * y + z * z) + np.float32(1e-6)
     lit = np.maximum((x * lamp[0] + y * lamp[1] + z * lamp[2]) / norm, 0)
@@ -78,7 +79,8 @@ def _shade(hit: Hit, light: Light) -> np.ndarray:
 
 def _surface_colour(solid: Solid, which: np.ndarray, hit: Hit, grain: np.ndarray) -> np.ndarray:
     """(n, 3) float32 unshaded RGB of the surface with its patterns and folds."""
-    colour = np.array([material.colour for material in solid.materials], dtype=np.float32)[which]
+    colours = np.array([material.colour for material in solid.materials], dtype=np.float32)
+    colour = np.take(colours, which, axis=0)
     folds = np.array([material.folds for material in solid.materials], dtype=np.float32)
     for index, material in enumerate(solid.materials):
         if material.pattern == "plain":
@@ -89,7 +91,8 @@ def _surface_colour(solid: Solid, which: np.ndarray, hit: Hit, grain: np.ndarray
             weight = pattern_weight(material.pattern, hit.u[picked] * inverse, hit.v[picked] * inverse, grain[picked])
             second = np.array(material.second, dtype=np.float32)
             colour[picked] += weight[:, None] * (second - colour[picked])
-    return colour * (1 + folds[which] * grain * 3)[:, None]
+    colour *= (1 + folds[which] * grain * 3)[:, None]
+    return colour
 
 
 def _draw_solid(canvas: Canvas, solid: Solid, place: Placement, depths: np.ndarray, person_id: int) -> None:
@@ -97,28 +100,31 @@ def _draw_solid(canvas: Canvas, solid: Solid, place: Placement, depths: np.ndarr
     hit = cover(solid, place, depths)
     if hit is None:
         return
-    which = np.zeros(len(hit.rows), dtype=np.uint8)
+    which = np.zeros(len(hit.pixels), dtype=np.intp)
     if solid.paint is not None:
-        which = solid.paint(hit.along, hit.left, hit.front)
+        which = solid.paint(hit.along, hit.left, hit.front).astype(np.intp)
         seen = np.flatnonzero(which != TRANSPARENT)
-        if not len(seen):
-            return
         if len(seen) < len(which):
-            which = which[seen]
-            hit = Hit(*(getattr(hit, name)[seen] for name in Hit.__dataclass_fields__))
-    pixels = (hit.rows, hit.cols)
-    depths[pixels] = hit.depth
-    colour = _surface_colour(solid, which, hit, canvas.grain[pixels])
-    canvas.colour[pixels] = colour * _shade(hit, canvas.light)[:, None]
-    canvas.parts[pixels] = np.array([material.part_id for material in solid.materials], dtype=np.uint8)[which]
-    canvas.body[pixels] = _body_ids(solid, hit.along)
-    canvas.people[pixels] = person_id
+            which, hit = which[seen], hit.only(seen)
+    pixels = hit.pixels
+    depths.ravel()[pixels] = hit.depth
+    colour = _surface_colour(solid, which, hit, canvas.grain.ravel()[pixels])
+    colour *= _shade(hit, canvas.light)[:, None]
+    canvas.colour.reshape(-1, 3)[pixels] = colour
+    canvas.parts.ravel()[pixels] = np.array([material.part_id for material in solid.materials], dtype=np.uint8)[which]
+    canvas.body.ravel()[pixels] = _body_ids(solid, hit.along)
+    canvas.people.ravel()[pixels] = person_id
+
+
+def _nearest(solid: Solid) -> float:
+    """Depth of the nearer end (or the centre) of a solid: drawn in this order, most hidden points are never coloured."""
+    return min(solid.start[2], solid.end[2]) if isinstance(solid, Tube) else solid.centre[2]
 
 
 def draw_figure_on(canvas: Canvas, figure: Figure, place: Placement, person_id: int) -> np.ndarray:
     """Draws one person over everything drawn so far; returns its (H, W) float32 depths in grid pixels."""
     depths = np.full(canvas.parts.shape, np.inf, dtype=np.float32)
-    for solid in figure.solids:
+    for solid in sorted(figure.solids, key=_nearest):
         _draw_solid(canvas, solid, place, depths, person_id)
     return depths
 

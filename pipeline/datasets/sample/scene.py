@@ -8,11 +8,11 @@ import numpy as np
 
 from pipeline.datasets.sample.background import darken_below, draw_background, draw_box, smooth_noise
 from pipeline.datasets.sample.camera import draw_light, photograph
+from pipeline.datasets.sample.covering import Placement
 from pipeline.datasets.sample.figure import Figure, draw_figure
 from pipeline.datasets.sample.materials import draw_cloth_colour
 from pipeline.datasets.sample.part_names import PART_NAMES
 from pipeline.datasets.sample.render import OVERSAMPLING, Canvas, draw_figure_on, joint_visibility
-from pipeline.datasets.sample.shapes import Placement
 
 _CROWD, _BYSTANDER, _THING = 255, 254, 253
 _SMALLEST_PX = 25
@@ -50,7 +50,7 @@ class _Placed:
     @property
     def feet(self) -> np.ndarray:
         """(2,) x, y in image pixels of the middle of its lower end."""
-        extent = self.figure.extent()
+        extent = self.figure.extent
         x = extent[:, 0].mean() * self.place.scale + self.place.offset_x
         y = extent[1, 1] * self.place.scale + self.place.offset_y
         return np.array([x, y]) / OVERSAMPLING
@@ -59,7 +59,7 @@ class _Placed:
 def _stand(figure: Figure, height_px: float, x: float, foot_y: float) -> _Placed:
     """The figure with its middle at column x and its lower end at row foot_y; image pixels."""
     scale = height_px * OVERSAMPLING
-    extent = figure.extent()
+    extent = figure.extent
     offset_x = x * OVERSAMPLING - extent[:, 0].mean() * scale
     return _Placed(figure, Placement(scale, offset_x, foot_y * OVERSAMPLING - extent[1, 1] * scale))
 
@@ -76,7 +76,7 @@ def _group(
     placed = []
     for figure, size, slot in zip(figures, sizes, slots, strict=True):
         middle = 0.5 + ((slot + 0.5) / count - 0.5) * squeeze + rng.normal(0, 0.07 + 0.06 / count)
-        tall = float(np.diff(figure.extent()[:, 1])[0]) * size
+        tall = float(np.diff(figure.extent[:, 1])[0]) * size
         foot = height * rng.uniform(0.38, 0.46) + 0.55 * size
         foot = max(foot, tall + height * rng.uniform(-0.02, 0.1)) if rng.random() < 0.9 else foot
         placed.append(_stand(figure, size, float(np.clip(middle, 0.04, 0.96)) * width, foot))
@@ -228,7 +228,7 @@ def draw_portrait(
     Others may be seen behind the person, but only the person is labelled.
     """
     figure = draw_figure(rng, allowed, yaw)
-    window = _crop_window(rng, figure.extent())
+    window = _crop_window(rng, figure.extent)
     size = window[1] - window[0]
     scale = min(rng.uniform(180, 270) / size[1], 200 / size[0])
     size_hw = (max(int(size[1] * scale), 48), max(int(size[0] * scale), 48))
