@@ -1,0 +1,30 @@
+"""What a person detector is, whatever finds the people."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+
+from pipeline.records import People
+
+
+class PersonDetector(Protocol):
+    """Finds the people of one image at a time, so that a result never depends on other images.
+
+    Attributes:
+        teacher_id: names the network and its weights; another id means other results.
+    """
+
+    teacher_id: str
+
+    def detect(self, image: np.ndarray) -> People:
+        """People of an image, before any choice of ours.
+
+        Args:
+            image: (H, W, 3) uint8 RGB.
+
+        Returns:
+            People by falling score, from score 0.05 up and after the network's own NMS: boxes in image pixels, masks
+            as RLE over the whole image (a mask may be empty), no keypoints, ids 1 ... N.
+        """

@@ -1,0 +1,25 @@
+"""Labelling the joints of people: estimators, their crops, decoding and judging."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline.pose.base import PoseEstimator
+from pipeline.pose.judge import pckh_shared
+
+if TYPE_CHECKING:
+    from torch import nn
+
+__all__ = ["PoseEstimator", "load_network", "pckh_shared"]
+
+
+def load_network(file: str | Path) -> nn.Module:
+    """The network of a pose teacher's file, in eval mode: (N, 3, H, W) normalised crops -> (N, K, h, w) heatmaps.
+
+    Raises:
+        DataError: the file is missing, damaged, or holds another network.
+    """
+    from pipeline.pose.simple_baseline import load_simple_baseline
+
+    return load_simple_baseline(file).network

@@ -1,0 +1,204 @@
+"""The loop that fits a teacher: seeded by step, resumable, the same weights from the same seed on one machine."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import math
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from pipeline.params import DetectorFit, PoseFit
+from pipeline.records import ImageRecord
+
+Progress = Callable[[int, int, Mapping[str, float]], None]
+"""Told after every step: steps done, steps in all, the parts of the loss."""
+
+CHECKPOINT_SECONDS = 120.0
+CLIP_NORM = 5.0
+AVERAGE_DECAY = 0.998
+
+_log = logging.getLogger(__name__)
+
+
+def fit_network(
+    network: nn.Module,
+    losses_of_step: Callable[[int], Mapping[str, Tensor]],
+    section: DetectorFit | PoseFit,
+    seed: int,
+    checkpoint: Path,
+    fingerprint: str,
+    progress: Progress,
+) -> None:
+    """Fit a network in place; it ends with the moving average of its weights.
+
+    AdamW, linear warm-up, then a cosine down to zero, gradients clipped to CLIP_NORM.
+
+    Args:
+        losses_of_step: step number -> parts of the loss; draws what it needs from (seed, step) alone, or from torch's
+            generator, which is seeded anew before every step.
+        checkpoint: where the state lies between runs; written every CHECKPOINT_SECONDS, gone at the end.
+        fingerprint: of everything that decides the result; a checkpoint with another one is not resumed.
+
+    Raises:
+        FloatingPointError: the loss is not finite.
+    """
+    optimizer = torch.optim.AdamW(_groups(network, section.weight_decay), lr=section.lr)
+    average = {name: value.detach().clone() for name, value in network.state_dict().items()}
+    first = _resume(checkpoint, fingerprint, network, optimizer, average)
+    written = time.monotonic()
+    network.train()
+    for step in range(first, section.steps):
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate(step, section)
+        torch.manual_seed(int(np.random.SeedSequence((seed, step)).generate_state(1, np.uint64)[0]))
+        losses = losses_of_step(step)
+        total = torch.stack(list(losses.values())).sum()
+        parts = {name: float(value.detach()) for name, value in losses.items()}
+        if not math.isfinite(float(total.detach())):
+            raise FloatingPointError(f"step {step}: the loss is not finite: {parts}. Lower lr or lengthen warmup_steps")
+        optimizer.zero_grad(set_to_none=True)
+        total.backward()
+        nn.utils.clip_grad_norm_(network.parameters(), CLIP_NORM)
+        optimizer.step()
+        _move_average(average, network, step)
+        progress(step + 1, section.steps, parts)
+        if time.monotonic() - written > CHECKPOINT_SECONDS:
+            _write(checkpoint, fingerprint, step + 1, network, optimizer, average)
+            written = time.monotonic()
+    network.load_state_dict(average)
+    network.eval()
+    checkpoint.unlink(missing_ok=True)
+
+
+def learning_rate(step: int, section: DetectorFit | PoseFit) -> float:
+    """Linear from lr / warmup_steps up to lr, then half a cosine down to 0 at the last step."""
+    if step < section.warmup_steps:
+        return section.lr * (step + 1) / section.warmup_steps
+    done = (step - section.warmup_steps) / max(1, section.steps - section.warmup_steps)
+    return section.lr * 0.5 * (1 + math.cos(math.pi * done))
+
+
+def sample_order(seed: int, count: int) -> Callable[[int], tuple[int, np.random.Generator]]:
+    """Position in the run -> which sample comes there, and its own random generator.
+
+    Every epoch holds every sample once, in an order keyed by (seed, epoch); a sample's generator is keyed by seed,
+    epoch and its index.
+    """
+
+    @lru_cache(maxsize=2)
+    def _order(epoch: int) -> np.ndarray:
+        return np.random.default_rng((seed, 1, epoch)).permutation(count)
+
+    def _draw(position: int) -> tuple[int, np.random.Generator]:
+        epoch, place = divmod(position, count)
+        index = int(_order(epoch)[place])
+        return index, np.random.default_rng((seed, 2, epoch, index))
+
+    return _draw
+
+
+def fit_fingerprint(records: Sequence[ImageRecord], section: DetectorFit | PoseFit, seed: int, options: Any) -> str:
+    """SHA-256 over everything that decides a fit: the images and their people, the parameters, the seed, the network."""
+    digest = hashlib.sha256(json.dumps([section.model_dump(), seed, repr(options)], sort_keys=True).encode())
+    for record in records:
+        people = record.people
+        digest.update(record.sample_id.encode())
+        digest.update(hashlib.sha256(record.image).digest())
+        digest.update(people.boxes.tobytes() + people.crowd.tobytes() + repr(people.rles).encode())
+        digest.update(b"" if people.keypoints is None else people.keypoints.tobytes())
+    return digest.hexdigest()
+
+
+def pick_device() -> torch.device:
+    """The first GPU if there is one, else the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def run_in_bfloat16(modules: Sequence[nn.Module], device: torch.device) -> None:
+    """Let these modules compute in bfloat16 from float32 weights and give float32 outputs; for training only.
+
+    The modules are named one by one because boxes must stay in float32: bfloat16 counts whole pixels up to 256 only.
+    """
+    for module in modules:
+        module.forward = _autocast(module.forward, device)
+
+
+def _autocast(forward: Callable[..., Any], device: torch.device) -> Callable[..., Any]:
+    def _forward(*inputs: Any) -> Any:
+        with torch.autocast(device.type, torch.bfloat16):
+            outputs = forward(*inputs)
+        return _float(outputs)
+
+    return _forward
+
+
+def _float(outputs: Any) -> Any:
+    if isinstance(outputs, Tensor):
+        return outputs.float()
+    if isinstance(outputs, Mapping):
+        return {name: _float(value) for name, value in outputs.items()}
+    return tuple(_float(value) for value in outputs) if isinstance(outputs, tuple) else [_float(v) for v in outputs]
+
+
+def _groups(network: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    """Weights decay; biases and the scales of norms do not."""
+    weights = [p for p in network.parameters() if p.requires_grad and p.ndim > 1]
+    others = [p for p in network.parameters() if p.requires_grad and p.ndim <= 1]
+    return [{"params": weights, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
+
+
+@torch.no_grad()
+def _move_average(average: dict[str, Tensor], network: nn.Module, step: int) -> None:
+    """Average the floats (norm statistics too) with a decay that rises to AVERAGE_DECAY; copy the counters."""
+    decay = min(AVERAGE_DECAY, (1 + step) / (10 + step))
+    state = network.state_dict()
+    floats = [name for name, value in state.items() if value.is_floating_point()]
+    torch._foreach_lerp_([average[name] for name in floats], [state[name] for name in floats], 1 - decay)
+    for name in state.keys() - set(floats):
+        average[name].copy_(state[name])
+
+
+def _write(
+    checkpoint: Path,
+    fingerprint: str,
+    step: int,
+    network: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    average: dict[str, Tensor],
+) -> None:
+    checkpoint.parent.mkdir(parents=True, exist_ok=True)
+    aside = checkpoint.with_name(f".{checkpoint.name}.{os.getpid()}")
+    state = {"network": network.state_dict(), "optimizer": optimizer.state_dict(), "average": average}
+    torch.save({"fingerprint": fingerprint, "step": step, **state}, aside)
+    aside.replace(checkpoint)
+
+
+def _resume(
+    checkpoint: Path,
+    fingerprint: str,
+    network: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    average: dict[str, Tensor],
+) -> int:
+    """Take up the checkpoint's state if it is of this very fit; the step to go on with."""
+    if not checkpoint.exists():
+        return 0
+    state = torch.load(checkpoint, map_location=next(network.parameters()).device, weights_only=True)
+    if state["fingerprint"] != fingerprint:
+        _log.info("%s: of another fit, starting anew", checkpoint)
+        return 0
+    network.load_state_dict(state["network"])
+    optimizer.load_state_dict(state["optimizer"])
+    average.update(state["average"])
+    _log.info("%s: going on with step %d", checkpoint, state["step"])
+    return int(state["step"])

@@ -1,0 +1,133 @@
+"""Person crops and heatmaps as the pose network is trained on them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipeline.geometry.affine import transform_points
+from pipeline.geometry.crop import window_of_box
+from pipeline.pose.crops import crop_matrix, warp_crop
+from pipeline.pose.decoding import input_to_cells
+from pipeline.records import ImageRecord
+from pipeline.taxonomy import KeypointSet
+from trainer.teachers.augment import vary_colour
+
+SIGMA_CELLS = 1.5
+SHIFT = 0.08
+SIDE_FACTOR = (0.85, 1.25)
+ANGLE_DEG = 20.0
+ROTATED_SHARE = 0.6
+BLACKED_SHARE = 0.4
+CUT_SHARE = 0.6
+CUT_MARGIN = (0.0, 0.3)
+
+
+@dataclass(frozen=True, eq=False)
+class PoseSample:
+    """One training crop.
+
+    Attributes:
+        image: (H, W, 3) uint8 RGB.
+        heatmaps: (K, h, w) float32.
+        weights: (K,) float32, 1 where the joint is annotated and in view.
+    """
+
+    image: np.ndarray
+    heatmaps: np.ndarray
+    weights: np.ndarray
+
+
+def people_with_joints(records: Sequence[ImageRecord]) -> list[tuple[int, int]]:
+    """(record, row) of everybody who has an annotated joint and a box with an area, crowds left out."""
+    found = []
+    for index in range(len(records)):
+        people = records[index].people
+        if people.keypoints is None:
+            continue
+        usable = (people.keypoints[..., 2] > 0).any(axis=1) & ~people.crowd & (people.boxes[:, 2:] > 0).all(axis=1)
+        found += [(index, int(row)) for row in np.flatnonzero(usable)]
+    return found
+
+
+def draw_pose_sample(
+    record: ImageRecord,
+    row: int,
+    input_hw: tuple[int, int],
+    stride: int,
+    keypoints: KeypointSet,
+    rng: np.random.Generator,
+) -> PoseSample:
+    """A random view of one person: box jittered, turned, mirrored, other colours, at times the others blacked out.
+
+    The crop stage cuts people out of their image, and can black out the pixels of others, so the network has to know
+    crops without surroundings and with black ones.
+    """
+    people = record.people
+    image = record.decode_image()
+    if rng.random() < BLACKED_SHARE:
+        image = _without_others(image, record, row)
+    if rng.random() < CUT_SHARE:
+        image = _cut_out(image, people.boxes[row], rng.uniform(*CUT_MARGIN))
+    x, y, w, h = people.boxes[row].astype(np.float64)
+    low, high = np.log(SIDE_FACTOR)
+    factor_w, factor_h = np.exp(rng.uniform(low, high, 2))
+    centre = np.array([x + w / 2, y + h / 2]) + rng.uniform(-SHIFT, SHIFT, 2) * (w, h)
+    box = np.array([*(centre - (w * factor_w / 2, h * factor_h / 2)), w * factor_w, h * factor_h])
+    angle = float(np.clip(rng.normal(0, ANGLE_DEG), -2 * ANGLE_DEG, 2 * ANGLE_DEG))
+    turned = rng.random() < ROTATED_SHARE
+    mirror = bool(rng.random() < 0.5)
+    matrix = crop_matrix(box, input_hw, angle_deg=angle if turned else 0.0, mirror=mirror)
+    crop = vary_colour(warp_crop(image, matrix, input_hw), rng)
+    assert people.keypoints is not None
+    joints = people.keypoints[row].astype(np.float64)
+    if mirror:
+        joints = joints[keypoints.hflip_index]
+    heatmaps, weights = draw_targets(transform_points(matrix, joints[:, :2]), joints[:, 2] > 0, input_hw, stride)
+    return PoseSample(crop, heatmaps, weights)
+
+
+def draw_targets(
+    points: np.ndarray, known: np.ndarray, input_hw: tuple[int, int], stride: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Gaussians of SIGMA_CELLS around the joints, peak 1, exact to a part of a cell.
+
+    Args:
+        points: (K, 2) in input pixels.
+        known: (K,) bool.
+
+    Returns:
+        (K, h, w) float32, and (K,) float32 weights: 1 for known joints inside the input, whose maps alone count.
+    """
+    height, width = input_hw
+    inside = (points >= -0.5).all(axis=1) & (points[:, 0] < width - 0.5) & (points[:, 1] < height - 0.5)
+    weights = (known & inside).astype(np.float32)
+    cells = input_to_cells(points, stride)
+    rows, columns = np.arange(height // stride), np.arange(width // stride)
+    across = np.exp(-((columns - cells[:, :1]) ** 2) / (2 * SIGMA_CELLS**2))
+    down = np.exp(-((rows - cells[:, 1:]) ** 2) / (2 * SIGMA_CELLS**2))
+    maps = down[:, :, None] * across[:, None, :] * weights[:, None, None]
+    return maps.astype(np.float32), weights
+
+
+def _cut_out(image: np.ndarray, box: np.ndarray, expand: float) -> np.ndarray:
+    """The image black outside the box, as the network sees a person's crop."""
+    window = window_of_box(box, (image.shape[0], image.shape[1]), expand)
+    cut = np.zeros_like(image)
+    cut[window.y0 : window.y1, window.x0 : window.x1] = window.cut(image)
+    return cut
+
+
+def _without_others(image: np.ndarray, record: ImageRecord, row: int) -> np.ndarray:
+    """The image with the pixels of other people black; those that are this person's as well stay."""
+    people = record.people
+    others = [other for other in range(len(people)) if other != row and people.rles[other] is not None]
+    if not others or people.rles[row] is None:
+        return image
+    own = people.mask(row)
+    changed = image.copy()
+    for other in others:
+        changed[people.mask(other) & ~own] = 0
+    return changed
