@@ -106,27 +106,50 @@ class _Task:
     path: Path
 
 
+@dataclass(frozen=True)
+class _Finished:
+    """A shard in scratch: its report and the SHA-256 of its bytes."""
+
+    report: ShardReport
+    sha256: str
+
+
 def _make(task: _Task) -> None:
     """Make one shard in scratch; its report, written last, marks it as finished."""
     data, report = task.work(task.inputs)
-    write_whole(task.path, data)
     content = {
         "records": report.records,
         "counts": dict(report.counts),
         "rejects": [asdict(finding) for finding in report.rejects],
         "outcomes": [asdict(finding) for finding in report.outcomes],
+        "sha256": hashlib.sha256(data).hexdigest(),
     }
+    write_whole(task.path, data)
     write_whole(task.path.with_suffix(".json"), json.dumps(content).encode())
 
 
-def _read_report(path: Path) -> ShardReport:
+def _finished(path: Path) -> _Finished:
     content = json.loads(path.with_suffix(".json").read_text())
-    return ShardReport(
+    report = ShardReport(
         records=content["records"],
         counts=Counter(content["counts"]),
         rejects=[Finding(**finding) for finding in content["rejects"]],
         outcomes=[Finding(**finding) for finding in content["outcomes"]],
     )
+    return _Finished(report, content.get("sha256", ""))
+
+
+def _is_finished(path: Path) -> bool:
+    """Whether scratch holds the shard, whole and without rejects.
+
+    Rejects are tried anew in every run: an archive that is got again has the same names and CRCs in its directory, and
+    so the same key, as the damaged one. Bytes are compared because a published shard is the same file as its scratch
+    one and may have been damaged there.
+    """
+    if not path.is_file() or not path.with_suffix(".json").is_file():
+        return False
+    finished = _finished(path)
+    return not finished.report.rejects and sha256_of(path) == finished.sha256
 
 
 def run_step(
@@ -168,14 +191,14 @@ def run_step(
     missing = [
         _Task(step.work, shard.inputs, path)
         for shard, path in zip(shards, paths, strict=True)
-        if not path.with_suffix(".json").is_file() or not path.is_file()
+        if not _is_finished(path)
     ]
     progress(len(shards) - len(missing))
     for _ in run_tasks(_make, missing, workers if step.parallel else 1):
         progress(1)
     reports = {split: ShardReport() for split in splits}
     for shard, path in zip(shards, paths, strict=True):
-        reports[shard.split].add(_read_report(path))
+        reports[shard.split].add(_finished(path).report)
     _refuse_rejects(
         step.name, [finding for report in reports.values() for finding in report.rejects], max_rejects, limit_key
     )
@@ -211,7 +234,8 @@ def _publish(
                     continue
                 name = f"{shard.stem}.{step.suffix}"
                 _link(path, aside / split / name)
-                entries.append(ShardEntry(name, _read_report(path).records, path.stat().st_size, sha256_of(path)))
+                finished = _finished(path)
+                entries.append(ShardEntry(name, finished.report.records, path.stat().st_size, finished.sha256))
             describe(split, tuple(entries)).write(aside / split)
             for kind in ("rejects", "outcomes"):
                 lines = [json.dumps(asdict(finding)) + "\n" for finding in getattr(report, kind)]
