@@ -67,7 +67,7 @@ class Manifest:
         path = folder / MANIFEST_NAME
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError as error:
+        except (FileNotFoundError, NotADirectoryError) as error:
             raise DataError(f"{path}: not found. Run the stage that makes {folder} first") from error
         except ValueError as error:
             raise DataError(f"{path}: no readable JSON ({error}). Run the stage that makes {folder} again") from error

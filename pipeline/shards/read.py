@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import zipfile
+import zlib
 from bisect import bisect_right
 from collections.abc import Iterator
 from functools import lru_cache
@@ -15,7 +18,7 @@ import pyarrow.parquet as pq
 
 from pipeline.errors import DataError
 from pipeline.records import ImageRecord, Sample, image_from_row, sample_from_row
-from pipeline.shards.manifest import Manifest
+from pipeline.shards.manifest import MANIFEST_NAME, Manifest, sha256_of
 
 _FROM_ROW = {"images": image_from_row, "crops": sample_from_row, "samples": sample_from_row}
 
@@ -89,7 +92,12 @@ class Shards:
             raise DataError(f"{self.folder}: its manifest points at no heatmaps. Run `hpp shard` again")
         sample: Sample = self[index]
         shard, _ = self._locate(index % len(self))
-        return self._npz(shard)[sample.sample_id]
+        # A forked loader worker opens its own file: it would share the place in the parent's.
+        path, maps = self._npz(shard, os.getpid())
+        try:
+            return maps[sample.sample_id]
+        except (KeyError, OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+            raise DataError(f"{path}: {sample.sample_id} cannot be read ({error}). Run `hpp heatmaps` again") from error
 
     def _locate(self, index: int) -> tuple[int, int]:
         shard = bisect_right(self._ends, index)
@@ -120,13 +128,19 @@ class Shards:
             path = self.folder / self.manifest.shards[shard].name
             raise DataError(f"{path}: row group {group} is damaged ({error}). Run its stage again") from error
 
-    def _open_npz(self, shard: int) -> Any:
-        folder = self.folder / self.manifest.links["heatmaps"]["path"]
-        name = Manifest.read(folder).shards[shard].name
+    def _open_npz(self, shard: int, process: int) -> tuple[Path, Any]:
+        link = self.manifest.links["heatmaps"]
+        folder = self.folder / link["path"]
+        manifest = Manifest.read(folder)
+        if sha256_of(folder / MANIFEST_NAME) != link["sha256"]:
+            raise DataError(
+                f"{folder}: its heatmaps are not those that {self.folder} was made with. Run `hpp shard` again"
+            )
+        path = folder / manifest.shards[shard].name
         try:
-            return np.load(folder / name, allow_pickle=False)
-        except (OSError, ValueError) as error:
-            raise DataError(f"{folder / name}: not a whole npz shard ({error}). Run `hpp heatmaps` again") from error
+            return path, np.load(path, allow_pickle=False)
+        except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+            raise DataError(f"{path}: not a whole npz shard ({error}). Run `hpp heatmaps` again") from error
 
 
 def open_shards(folder: str | Path) -> Shards:
