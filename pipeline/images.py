@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import io
+
 import cv2
 import numpy as np
+from PIL import Image
 
 from pipeline.errors import DataError
 
+_JPEG, _PNG = b"\xff\xd8", b"\x89PNG\r\n\x1a\n"
+_SCAN = 0xDA
+_PALETTE = 3
 PNG_LEVEL = 6
 JPEG_QUALITY = 95
 
@@ -21,29 +27,55 @@ def decode_image(data: bytes, name: str) -> np.ndarray:
     Raises:
         DataError: the bytes are no whole image.
     """
-    if data[:2] == b"\xff\xd8" and b"\xff\xd9" not in data[-64:]:
+    if data[:2] == _JPEG and not _has_end(data):
         # libjpeg fills the missing rows with grey and only warns.
         raise DataError(f"{name}: the JPEG is cut off ({len(data)} bytes, no end marker). Get the file again")
-    pixels = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), cv2.IMREAD_COLOR) if data else None
+    pixels = _decode(data, cv2.IMREAD_COLOR)
     if pixels is None:
         raise DataError(f"{name}: not a readable JPEG or PNG ({len(data)} bytes). Get the file again")
     return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
 
 
 def decode_map(data: bytes, name: str) -> np.ndarray:
-    """(H, W) uint8 ids from a PNG of one 8-bit channel.
+    """(H, W) uint8 ids from a PNG of one channel: the grey values as stored, or the indices into its palette.
 
     Raises:
-        DataError: the bytes are no PNG, or it has more channels or bits.
+        DataError: the bytes are no whole PNG, or it has more channels or bits.
     """
-    pixels = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), cv2.IMREAD_UNCHANGED) if data else None
+    pixels = _decode(data, cv2.IMREAD_UNCHANGED) if data.startswith(_PNG) else None
     if pixels is None:
         raise DataError(f"{name}: not a readable PNG ({len(data)} bytes). Get the file again")
+    bits, colour_type = data[24], data[25]
+    if colour_type == _PALETTE:
+        # OpenCV gives the colours, and the ids are lost.
+        return np.array(Image.open(io.BytesIO(data)))
     if pixels.ndim != 2 or pixels.dtype != np.uint8:
         raise DataError(
             f"{name}: a map of {pixels.dtype} with shape {pixels.shape}, expected one 8-bit channel of ids. Export it as such"
         )
-    return pixels
+    # Grey of 1, 2 or 4 bits, as size optimisers leave it, comes stretched to 0 ... 255.
+    return pixels if bits == 8 else pixels // np.uint8(255 // (2**bits - 1))
+
+
+def _decode(data: bytes, flags: int) -> np.ndarray | None:
+    """OpenCV's pixels, None where it finds no whole image."""
+    if not data:
+        return None
+    try:
+        return cv2.imdecode(np.frombuffer(data, dtype=np.uint8), flags)
+    except cv2.error:  # more pixels than it takes
+        return None
+
+
+def _has_end(jpeg: bytes) -> bool:
+    """Whether a JPEG's own data end; an embedded preview's end lies before its start, a phone's extras behind it."""
+    place = 2
+    while place + 4 <= len(jpeg) and jpeg[place] == 0xFF:
+        marker = jpeg[place + 1]
+        if marker == _SCAN:
+            return jpeg.find(b"\xff\xd9", place) >= 0
+        place += 1 if marker == 0xFF else 2 + int.from_bytes(jpeg[place + 2 : place + 4], "big")
+    return False
 
 
 def encode_png(array: np.ndarray) -> bytes:
