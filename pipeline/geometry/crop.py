@@ -37,14 +37,17 @@ def window_of_box(box: np.ndarray, image_hw: tuple[int, int], expand: float) -> 
         expand: share of the box's side that is added, half on either end.
 
     Raises:
-        ValueError: the box has no area inside the image.
+        ValueError: the box has no area inside the image, or expand is negative.
     """
     x, y, w, h = (float(value) for value in box)
     height, width = image_hw
-    x0 = max(0, int(np.floor(x - w * expand / 2)))
-    y0 = max(0, int(np.floor(y - h * expand / 2)))
-    x1 = min(width, int(np.ceil(x + w * (1 + expand / 2))))
-    y1 = min(height, int(np.ceil(y + h * (1 + expand / 2))))
-    if w <= 0 or h <= 0 or x1 <= x0 or y1 <= y0:
+    if not np.isfinite([x, y, w, h]).all() or w <= 0 or h <= 0:
+        raise ValueError(f"box: {[x, y, w, h]}, expected finite x, y, w, h with w and h above 0")
+    if not expand >= 0:
+        raise ValueError(f"expand: {expand!r}, expected a share of at least 0")
+    dx, dy = w * expand / 2, h * expand / 2
+    x0, y0 = max(0, int(np.floor(x - dx))), max(0, int(np.floor(y - dy)))
+    x1, y1 = min(width, int(np.ceil(x + w + dx))), min(height, int(np.ceil(y + h + dy)))
+    if x1 <= x0 or y1 <= y0:
         raise ValueError(f"box: {[x, y, w, h]} has no area inside an image of {height}x{width}")
     return Window(x0, y0, x1, y1)
