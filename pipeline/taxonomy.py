@@ -94,8 +94,11 @@ class LabelSet:
             renamed: our class name -> name in `other` (or "ignore"), for classes that `other` lacks.
 
         Raises:
-            ValueError: a class of ours has no namesake in `other` and no entry in `renamed`.
+            ValueError: a class of ours has no namesake in `other` and no entry in `renamed`, or `renamed` names a class
+                that we lack.
         """
+        for name in renamed or {}:
+            self.id(name)
         lut = np.full(256, IGNORE, dtype=np.uint8)
         for index, name in enumerate(self.part_names):
             target = (renamed or {}).get(name, name)

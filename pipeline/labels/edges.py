@@ -29,7 +29,7 @@ def edge_map(mask: np.ndarray, width: int = 3, ignore: int = 255) -> np.ndarray:
         raise ValueError(f"mask: {found}, expected a non-empty uint8 array of shape (H, W)")
     if isinstance(width, bool) or not isinstance(width, int | np.integer) or width < 1 or width % 2 == 0:
         raise ValueError(f"width: {width!r}, expected an odd number of pixels from 1")
-    if not 0 <= ignore <= 255:
+    if isinstance(ignore, bool) or not isinstance(ignore, int | np.integer) or not 0 <= ignore <= 255:
         raise ValueError(f"ignore: {ignore!r}, expected a label from 0 to 255")
     valid = mask != ignore if (mask == ignore).any() else None
     edge = np.zeros(mask.shape, dtype=np.uint8)

@@ -82,14 +82,18 @@ def _checked(
         raise ValueError(f"keypoints: shape {points.shape}, expected (K, 3) of x, y, v")
     if not np.isfinite(points[points[:, 2] > 0]).all():
         raise ValueError("keypoints: a keypoint with v > 0 is nan or infinite, expected numbers")
-    if len(size) != 2 or min(size) < 1:
+    if not isinstance(size, tuple | list) or len(size) != 2 or not all(_is_count(side) for side in size):
         raise ValueError(f"size: {size!r}, expected (h, w) of at least one cell each")
-    if stride < 1:
-        raise ValueError(f"stride: {stride!r}, expected at least 1 input pixel")
-    if not sigma > 0:
-        raise ValueError(f"sigma: {sigma!r}, expected more than 0")
+    if not _is_count(stride):
+        raise ValueError(f"stride: {stride!r}, expected a whole number of input pixels from 1")
+    if not isinstance(sigma, int | float | np.number) or not (np.isfinite(sigma) and sigma > 0):
+        raise ValueError(f"sigma: {sigma!r}, expected a number above 0")
     if sigma_space not in (None, "cells", "input"):
         raise ValueError(f"sigma_space: {sigma_space!r}, expected 'cells', 'input' or None")
     if convention not in DEFAULT_SIGMA_SPACE:
         raise ValueError(f"convention: {convention!r}, expected one of {', '.join(DEFAULT_SIGMA_SPACE)}")
     return points
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int | np.integer) and not isinstance(value, bool) and int(value) >= 1
