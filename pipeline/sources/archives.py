@@ -1,10 +1,13 @@
-"""Read files out of the archives of a folder, in place: zip files, and stored zip files inside them."""
+"""Read files out of the archives of a folder, in place: zip files, and zip files inside them."""
 
 from __future__ import annotations
 
 import io
+import shutil
 import struct
+import tempfile
 import zipfile
+import zlib
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -38,8 +41,8 @@ class Member:
 class _Slice(io.RawIOBase):
     """A readable, seekable view of `size` bytes of a file from `start`: a stored inner archive, not copied out."""
 
-    def __init__(self, path: Path, start: int, size: int) -> None:
-        self._file = path.open("rb")
+    def __init__(self, file: IO[bytes], start: int, size: int) -> None:
+        self._file = file
         self._start, self._size, self._place = start, size, 0
 
     def readable(self) -> bool:
@@ -63,15 +66,11 @@ class _Slice(io.RawIOBase):
         self._place += len(data)
         return len(data)
 
-    def close(self) -> None:
-        self._file.close()
-        super().close()
-
 
 class Archives:
     """All files in the zip archives of a folder, found by the tail of their path.
 
-    Real archives nest a folder of their own name, or a stored zip, once or twice; looking files up by the last parts
+    Real archives nest a folder of their own name, or a zip, once or twice; looking files up by the last parts
     of their path reads every such form alike.
     """
 
@@ -85,15 +84,16 @@ class Archives:
     def members(self) -> tuple[Member, ...]:
         """Every file, archive by archive in the order of their names, in the archives' own order inside."""
         found: list[Member] = []
-        for path in sorted(self.folder.glob("*.zip")):
-            self._index((path.name,), found)
+        for path in sorted(self.folder.iterdir()):
+            if path.is_file() and path.suffix.lower() == ".zip":
+                self._index((path.name,), found)
         return tuple(found)
 
     def _index(self, chain: tuple[str, ...], found: list[Member]) -> None:
         for info in self._zip(chain).infolist():
-            if info.is_dir():
+            if info.is_dir() or _is_finder_file(info.filename):
                 continue
-            if info.filename.lower().endswith(".zip") and info.compress_type == zipfile.ZIP_STORED:
+            if info.filename.lower().endswith(".zip"):
                 self._index((*chain, info.filename), found)
             else:
                 found.append(Member(chain, info.filename, info.file_size, info.CRC))
@@ -162,11 +162,9 @@ class Archives:
         """
         try:
             return self._zip(member.archive).read(member.path)
-        except (OSError, zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
-            raise DataError(f"{self.folder / member.name}: cannot be read ({error}). Get the archive again") from error
-        except Exception as error:  # zlib.error has no common base with the others
-            if type(error).__module__ != "zlib":
-                raise
+        except (
+            OSError, EOFError, NotImplementedError, RuntimeError, ValueError, struct.error, zlib.error, zipfile.BadZipFile,
+        ) as error:  # fmt: skip
             raise DataError(f"{self.folder / member.name}: cannot be read ({error}). Get the archive again") from error
 
     def _zip(self, chain: tuple[str, ...]) -> zipfile.ZipFile:
@@ -177,18 +175,31 @@ class Archives:
                 if len(chain) > 1:
                     file = self._inner(chain)
                 self._open[chain] = zipfile.ZipFile(file)
-            except (OSError, zipfile.BadZipFile) as error:
+            except (OSError, EOFError, struct.error, zlib.error, zipfile.BadZipFile) as error:
                 raise DataError(f"{name}: not a whole zip archive ({error}). Get it again") from error
         return self._open[chain]
 
     def _inner(self, chain: tuple[str, ...]) -> IO[bytes]:
-        """A stored member as a file of its own: its bytes lie in one piece behind its local header."""
-        start = 0
-        for depth in range(1, len(chain)):
-            info = self._zip(chain[:depth]).getinfo(chain[depth])
-            with (self.folder / chain[0]).open("rb") as file:
-                file.seek(start + info.header_offset)
-                header = _LOCAL_HEADER.unpack(file.read(_LOCAL_HEADER.size))
-            start += info.header_offset + _LOCAL_HEADER.size + header[-2] + header[-1]
-        size = self._zip(chain[:-1]).getinfo(chain[-1]).file_size
-        return io.BufferedReader(_Slice(self.folder / chain[0], start, size))
+        """An archive inside an archive as a file of its own.
+
+        A stored one lies in one piece behind its local header and is read where it is; a deflated one cannot be, and is
+        unpacked into a temporary file.
+        """
+        outer = self._zip(chain[:-1])
+        info = outer.getinfo(chain[-1])
+        file: IO[bytes] = outer.fp  # type: ignore[assignment]  # None only once closed
+        if info.compress_type != zipfile.ZIP_STORED:
+            unpacked = tempfile.TemporaryFile()  # noqa: SIM115  (lives as long as the archive)
+            with outer.open(info) as member:
+                shutil.copyfileobj(member, unpacked)
+            return unpacked
+        file.seek(info.header_offset)
+        header = _LOCAL_HEADER.unpack(file.read(_LOCAL_HEADER.size))
+        start = info.header_offset + _LOCAL_HEADER.size + header[-2] + header[-1]
+        return io.BufferedReader(_Slice(file, start, info.file_size))
+
+
+def _is_finder_file(path: str) -> bool:
+    """macOS adds a shadow of every file, which has the file's folder and ending but not its content."""
+    parts = PurePosixPath(path).parts
+    return parts[0] == "__MACOSX" or parts[-1].startswith("._")

@@ -12,6 +12,7 @@ from pipeline.errors import DataError
 from pipeline.shards.manifest import sha256_of
 
 FIXED_DATE = (1980, 1, 1, 0, 0, 0)
+_UNPACKED = "unpacked.zip"
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,11 @@ def bring_local(source: Path, folder: Path, progress: Callable[[int], None] = la
         shutil.copyfile(archive, folder / archive.name)
         progress(archive.stat().st_size)
     if loose:
-        _pack(source, loose, folder / "unpacked.zip", progress)
+        if (folder / _UNPACKED).exists():
+            raise DataError(
+                f"{source / _UNPACKED}: that name is kept for the loose files beside it. Rename the archive"
+            )
+        _pack(source, loose, folder / _UNPACKED, progress)
 
 
 def _pack(source: Path, files: list[Path], archive: Path, progress: Callable[[int], None]) -> None:
@@ -62,7 +67,7 @@ def _pack(source: Path, files: list[Path], archive: Path, progress: Callable[[in
         for path in files:
             info = zipfile.ZipInfo(path.relative_to(source).as_posix(), FIXED_DATE)
             info.external_attr = 0o644 << 16
-            with path.open("rb") as file, target.open(info, "w", force_zip64=path.stat().st_size > 1 << 31) as member:
+            with path.open("rb") as file, target.open(info, "w", force_zip64=path.stat().st_size >= 1 << 31) as member:
                 shutil.copyfileobj(file, member)
             progress(path.stat().st_size)
 
