@@ -2,26 +2,71 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from pipeline.errors import ParamsError
+from pipeline.taxonomy import keypoint_set, label_set
 
-Size = tuple[Annotated[int, Field(gt=0)], Annotated[int, Field(gt=0)]]
-"""(height, width)."""
-Positive = Annotated[float, Field(gt=0)]
-NotNegative = Annotated[float, Field(ge=0)]
-Fraction = Annotated[float, Field(ge=0, le=1)]
+
+def _exponent(value: Any) -> Any:
+    """YAML reads 1e-4, written without a point, as text."""
+    if isinstance(value, str):
+        try:
+            return float(value)
+        except ValueError:
+            return value
+    return value
+
+
+def _odd(value: int) -> int:
+    if value % 2 == 0:
+        raise ValueError("expected an odd number of pixels")
+    return value
+
+
+def _known_label_set(name: str) -> str:
+    return label_set(name).name
+
+
+def _known_keypoint_set(name: str) -> str:
+    return keypoint_set(name).name
+
+
+def _unique(names: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(names)) != len(names):
+        raise ValueError("a name stands there twice")
+    return names
+
+
+Number = Annotated[float, BeforeValidator(_exponent)]
+Positive = Annotated[Number, Field(gt=0)]
+NotNegative = Annotated[Number, Field(ge=0)]
+Fraction = Annotated[Number, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
+Size = tuple[Count, Count]
+"""(height, width)."""
+Splits = Annotated[tuple[Literal["train", "val", "test"], ...], Field(min_length=1), AfterValidator(_unique)]
+LabelSetName = Annotated[str, AfterValidator(_known_label_set)]
+KeypointSetName = Annotated[str, AfterValidator(_known_keypoint_set)]
 
 
 class Section(BaseModel):
     """A section of params.yaml: unknown keys and wrong types are errors, values never change."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _lists(cls, content: Any) -> Any:
+        """YAML's lists are this module's tuples."""
+        if not isinstance(content, dict):
+            return content
+        return {key: tuple(value) if isinstance(value, list) else value for key, value in content.items()}
 
 
 class Limits(Section):
@@ -39,10 +84,12 @@ class Dataset(Section):
     images: dict[Literal["train", "val", "test"], Annotated[int, Field(ge=0)]] = Field(
         default_factory=dict, description="images to draw per split, for source 'sample'"
     )
-    splits: tuple[Literal["train", "val", "test"], ...] = ("train", "val")
+    splits: Splits = ("train", "val")
     people: Literal["single", "many"] = "many"
-    label_set: str
-    keypoint_set: str | None = Field(None, description="the annotated keypoints; none where the set has no joints")
+    label_set: LabelSetName
+    keypoint_set: KeypointSetName | None = Field(
+        None, description="the annotated keypoints; none where the set has no joints"
+    )
     limits: Limits | None = Field(None, description="this set's own limits, in place of `quality`")
 
 
@@ -110,14 +157,8 @@ class Crop(Section):
 class Edges(Section):
     """Edge maps."""
 
-    width: int = Field(3, ge=1)
+    width: Annotated[Count, AfterValidator(_odd)] = 3
     between_people: bool = Field(False, description="also mark borders between people inside a crop")
-
-    @model_validator(mode="after")
-    def _odd(self) -> Edges:
-        if self.width % 2 == 0:
-            raise ValueError(f"width is {self.width}, expected an odd number of pixels")
-        return self
 
 
 class Heatmaps(Section):
@@ -160,12 +201,14 @@ class Train(Section):
     """The parser and how it is trained."""
 
     datasets: tuple[str, ...]
-    label_set: str
-    keypoint_set: str
+    label_set: LabelSetName
+    keypoint_set: KeypointSetName
     model: str = "corrpm"
     variant: Literal["paper", "official"] = "official"
     backbone: str
-    channels: Annotated[int, Field(ge=2, multiple_of=2)] = Field(512, description="of the parsing, edge and pose features")
+    channels: Annotated[int, Field(ge=2, multiple_of=2)] = Field(
+        512, description="of the parsing, edge and pose features"
+    )
     dilations: tuple[Count, ...] = Field((12, 24, 36), description="of the ASPP; the default suits inputs of 384")
     input_size: Size
     epochs: Count
@@ -210,6 +253,13 @@ class Params(Section):
     train: Train
     evaluate: Evaluate = Evaluate()
 
+    @model_validator(mode="after")
+    def _names(self) -> Params:
+        both = sorted(set(self.datasets) & set(self.teacher_datasets))
+        if both:
+            raise ValueError(f"{both[0]!r} stands in datasets and in teacher_datasets; give one of them another name")
+        return self
+
     def dataset(self, name: str) -> Dataset:
         """The data set of that name, parsing or teacher set.
 
@@ -236,6 +286,8 @@ def load_params(path: Path, overrides: tuple[str, ...] = ()) -> Params:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise ParamsError(f"{path}: not found. Run hpp in the project's folder or give --params FILE") from error
+    except OSError as error:
+        raise ParamsError(f"{path}: cannot be read ({error.strerror}). Give a YAML file with --params") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ParamsError(f"{path}: not readable as YAML: {_one_line(error)}") from error
     if not isinstance(content, dict):
@@ -280,18 +332,32 @@ def _first_problem(error: ValidationError) -> str:
         return f"{key} is not a known key" + (f"; known here are {', '.join(known)}" if known else "") + more
     if first["type"] == "missing":
         return f"{key} is missing{more}"
-    return f"{key}: {first['msg']}; found {first['input']!r}{more}"
+    found = "" if key == "params" else f"; found {first['input']!r}"
+    return f"{key}: {_in_yaml_words(first['msg'])}{found}{more}"
+
+
+def _in_yaml_words(message: str) -> str:
+    message = re.sub(r"valid dictionary or instance of \w+", "section of keys", message.removeprefix("Value error, "))
+    return message.replace("valid dictionary", "section of keys").replace("tuple", "list").replace("Tuple", "List")
 
 
 def _known_keys(location: tuple[int | str, ...]) -> list[str]:
     """Keys of the section at a place of the params tree; empty where the place is no section."""
     kind: Any = Params
     for step in location:
-        fields = getattr(kind, "model_fields", {})
+        fields = _section(kind)
         if isinstance(step, str) and step in fields:
             kind = fields[step].annotation
         elif getattr(kind, "__args__", None):
             kind = kind.__args__[-1]  # the values of a dict of sections
         else:
             return []
-    return sorted(getattr(kind, "model_fields", {}))
+    return sorted(_section(kind))
+
+
+def _section(kind: Any) -> dict[str, Any]:
+    """The fields of a section, also of one that may be null."""
+    for choice in (kind, *getattr(kind, "__args__", ())):
+        if isinstance(choice, type) and issubclass(choice, Section):
+            return choice.model_fields
+    return {}
