@@ -28,19 +28,28 @@ def coco_items(archives: Archives, split: str) -> list[SourceItem]:
     people: dict[int, list[Annotation]] = defaultdict(list)
     try:
         person_ids = {category["id"] for category in content["categories"] if category["name"] == "person"}
+        if not person_ids:
+            raise DataError(f"{table.name}: has no category named 'person'. Name it so")
         for annotation in content["annotations"]:
             if annotation["category_id"] in person_ids:
                 people[annotation["image_id"]].append(_annotation(annotation, table.name))
-        listed = [(image["id"], PurePosixPath(image["file_name"])) for image in content["images"]]
-    except (KeyError, TypeError) as error:
+        listed = [
+            (image["id"], PurePosixPath(image["file_name"]), (int(image["height"]), int(image["width"])))
+            for image in content["images"]
+        ]
+    except (KeyError, TypeError, ValueError) as error:
         raise DataError(
             f"{table.name}: not COCO's form, {error!r} is missing or of another type. Get it again"
         ) from error
-    items = []
-    for image_id, file_name in listed:
+    items, seen = [], set()
+    for image_id, file_name, image_hw in listed:
+        if file_name.stem in seen:
+            raise DataError(f"{table.name}: {file_name} stands there twice. Remove one of them")
+        seen.add(file_name.stem)
         if file_name.stem not in images:
             raise DataError(f"{table.name}: names {file_name}, but {split}2017 lacks it. {_HINT}")
-        items.append(SourceItem(file_name.stem, images[file_name.stem], annotations=tuple(people[image_id])))
+        annotations = tuple(people[image_id])
+        items.append(SourceItem(file_name.stem, images[file_name.stem], annotations=annotations, image_hw=image_hw))
     return items
 
 
@@ -66,7 +75,7 @@ def _annotation(annotation: dict[str, Any], name: str) -> Annotation:
     return Annotation(
         box=tuple(float(value) for value in box),
         crowd=bool(annotation.get("iscrowd", 0)),
-        segmentation=annotation.get("segmentation"),
+        segmentation=annotation.get("segmentation") or None,
         keypoints=tuple(float(value) for value in keypoints),
     )
 

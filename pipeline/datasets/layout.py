@@ -16,7 +16,7 @@ from pycocotools import mask as coco_mask
 
 from pipeline.errors import DataError
 from pipeline.images import decode_image, decode_map, encode_png
-from pipeline.records import ImageRecord, People, Rle, decode_rle
+from pipeline.records import ImageRecord, People, Rle, check_rle, decode_rle
 from pipeline.sources.archives import Archives, Member
 from pipeline.taxonomy import IGNORE, LABEL_SETS, LabelSet
 
@@ -47,6 +47,8 @@ class SourceItem:
     mask: Member | None = None
     people_map: Member | None = None
     annotations: tuple[Annotation, ...] = field(default=())
+    image_hw: tuple[int, int] | None = None
+    """(height, width) that the source states, where it does."""
 
     def content(self) -> dict[str, Any]:
         """All that decides the record, JSON-able: files by name, size and CRC."""
@@ -85,6 +87,11 @@ def read_item(archives: Archives, item: SourceItem, dataset: str, split: str, la
 def _record(archives: Archives, item: SourceItem, dataset: str, split: str, label_set: LabelSet) -> ImageRecord:
     image = archives.read(item.image)
     height, width = decode_image(image, item.image.name).shape[:2]
+    if item.image_hw is not None and tuple(item.image_hw) != (height, width):
+        raise DataError(
+            f"{item.image.name} is {width}x{height}, its annotations say {item.image_hw[1]}x{item.image_hw[0]}. "
+            "Get the image again, or scale the annotations with it"
+        )
     mask = people_map = None
     if item.mask is not None:
         mask = archives.read(item.mask)
@@ -149,6 +156,7 @@ def _annotated(annotations: Sequence[Annotation], image_hw: tuple[int, int], nam
                     rle = coco_mask.frPyObjects(
                         {"size": list(rle["size"]), "counts": list(rle["counts"])}, height, width
                     )
+                check_rle(rle)
             else:
                 rle = coco_mask.merge(coco_mask.frPyObjects([list(ring) for ring in segmentation], height, width))
         except (TypeError, ValueError, KeyError, IndexError) as error:

@@ -59,7 +59,7 @@ def parse_pose_csv(text: str, name: str) -> dict[str, tuple[float, ...]]:
     1, and 0 for visible ones, COCO's 2.
 
     Raises:
-        DataError: a row has another number of fields, a field is no number, or a file stands there twice.
+        DataError: a row has another number of fields, a field is no number or infinite, or a file stands there twice.
     """
     rows: dict[str, tuple[float, ...]] = {}
     for number, fields in enumerate(csv.reader(io.StringIO(text)), start=1):
@@ -73,6 +73,8 @@ def parse_pose_csv(text: str, name: str) -> dict[str, tuple[float, ...]]:
             values = [float(field) for field in fields[1:]]
         except ValueError as error:
             raise DataError(f"{name}, row {number}: {error}. Get the file again") from error
+        if any(math.isinf(value) for value in values):
+            raise DataError(f"{name}, row {number}: a number is infinite, expected pixels or nan. Get the file again")
         stem = fields[0].rsplit(".", 1)[0]
         if stem in rows:
             raise DataError(f"{name}, row {number}: {stem!r} stands there twice. Remove one of the rows")
