@@ -23,7 +23,7 @@ from pipeline.shards.step import Finding, ShardReport, Step
 from pipeline.shards.write import parquet_bytes
 from pipeline.taxonomy import IGNORE
 
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -195,7 +195,7 @@ class CropWork:
     ) -> tuple[np.ndarray | None, np.ndarray | None]:
         """The crop's part mask and person-id map.
 
-        Pixels painted over get `others_label`. Labels of annotated people who stay in the picture, because the detector
+        Other people get `others_label`, and no id where they are painted over. Labels of annotated people who stay in the picture, because the detector
         missed them or saw less of them, are nobody's to learn: 255.
         """
         mask, people_map = record.decode_mask(), record.decode_people()
@@ -205,6 +205,8 @@ class CropWork:
             if ids is not None:
                 labels[(ids != 0) & (ids != truth)] = IGNORE
             labels[others] = self.rules.others_label
+        if ids is not None and self.rules.others == "black":
+            ids[others] = 0
         return labels, ids
 
 

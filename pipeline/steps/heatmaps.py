@@ -9,9 +9,9 @@ import numpy as np
 
 from pipeline.geometry.affine import letterbox, transform_points
 from pipeline.labels import gaussian_heatmaps
-from pipeline.shards.read import read_rows
 from pipeline.shards.step import ShardReport, Step
 from pipeline.shards.write import npz_bytes
+from pipeline.steps.inputs import joined_rows
 
 VERSION = 1
 
@@ -29,9 +29,8 @@ class HeatmapWork:
 
     def __call__(self, inputs: tuple[Path, Path]) -> tuple[bytes, ShardReport]:
         """The npz bytes: one float16 (K, h, w) member per sample, (K + 1, h, w) for mula."""
-        crops, poses = (read_rows(path, columns) for path, columns in zip(inputs, _COLUMNS, strict=True))
         maps, report = {}, ShardReport()
-        for crop, pose in zip(crops, poses, strict=True):
+        for crop, pose in joined_rows(inputs, _COLUMNS):
             matrix = letterbox(
                 (crop["height"], crop["width"]), (self.size[0] * self.stride, self.size[1] * self.stride)
             )

@@ -38,7 +38,7 @@ class IngestWork:
 
     def __call__(self, chunk: Chunk) -> tuple[bytes, ShardReport]:
         """The parquet bytes of the chunk's records."""
-        archives, label_set = _archives(self.folder), LABEL_SETS[self.label_set]
+        archives, label_set = _archives(self.folder, self.folder.stat().st_mtime_ns), LABEL_SETS[self.label_set]
         rows, report = [], ShardReport()
         for item in chunk.items:
             try:
@@ -57,8 +57,8 @@ class IngestWork:
 
 
 @lru_cache(maxsize=1)
-def _archives(folder: Path) -> Archives:
-    """Each process opens a folder's archives once."""
+def _archives(folder: Path, modified: int) -> Archives:
+    """Each process opens a folder's archives once, and again when download has put another folder in its place."""
     return Archives(folder)
 
 
@@ -84,6 +84,6 @@ def ingest_shards(folder: Path, layout: str, splits: Sequence[str], records_per_
         items = reader.items(archives, split)
         for number, start in enumerate(range(0, len(items), records_per_shard)):
             chunk = tuple(items[start : start + records_per_shard])
-            content = content_hash([item.content() for item in chunk])
+            content = content_hash(split, [item.content() for item in chunk])
             shards.append(ShardInput(split, f"part-{number:05d}", Chunk(split, chunk), content))
     return shards

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from pipeline.errors import DataError
 from pipeline.shards.manifest import Manifest
+from pipeline.shards.read import read_rows
 from pipeline.shards.step import ShardInput, content_hash
 
 
@@ -35,3 +37,21 @@ def stage_inputs(folders: Sequence[Path], splits: Sequence[str], stem: str = "pa
             content = content_hash([entry.sha256 for entry in entries])
             shards.append(ShardInput(split, f"{stem}-{number:05d}", paths, content))
     return shards
+
+
+def joined_rows(paths: Sequence[Path], columns: Sequence[list[str] | None]) -> Iterator[tuple[dict[str, Any], ...]]:
+    """Rows of shards that belong to one another, row by row.
+
+    Args:
+        paths: one shard per stage.
+        columns: the columns to read of each, `sample_id` among them; None is all.
+
+    Raises:
+        DataError: two shards hold other samples, or the same ones in another order.
+    """
+    tables = [read_rows(path, names) for path, names in zip(paths, columns, strict=True)]
+    ids = [[row["sample_id"] for row in table] for table in tables]
+    for path, other in zip(paths[1:], ids[1:], strict=True):
+        if other != ids[0]:
+            raise DataError(f"{path}: holds other samples than {paths[0]}. Run the stages again in order")
+    yield from zip(*tables, strict=True)

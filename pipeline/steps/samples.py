@@ -10,9 +10,9 @@ import numpy as np
 from pipeline.geometry.affine import letterbox
 from pipeline.images import decode_map
 from pipeline.records import SAMPLE_SCHEMA, sample_from_row, sample_row
-from pipeline.shards.read import read_rows
 from pipeline.shards.step import ShardReport, Step
 from pipeline.shards.write import parquet_bytes
+from pipeline.steps.inputs import joined_rows
 
 VERSION = 1
 
@@ -31,7 +31,7 @@ class SampleWork:
     def __call__(self, inputs: tuple[Path, ...]) -> tuple[bytes, ShardReport]:
         """The parquet bytes of the shard's samples; inputs are crops, edges, pose and heatmaps, of which the last is pointed at."""
         rows, report = [], ShardReport()
-        for crop, edge, pose in zip(*(read_rows(path) for path in inputs[:3]), strict=True):
+        for crop, edge, pose in joined_rows(inputs[:3], (None, None, None)):
             sample = replace(
                 sample_from_row({**crop, **edge, **pose}),
                 to_heatmap_input=letterbox((crop["height"], crop["width"]), self.heatmap_input),
