@@ -7,8 +7,8 @@ import shutil
 from pathlib import Path
 
 import click
-from pipeline.datasets.sample.archives import write_archives
 
+from pipeline.datasets.sample.archives import write_archives
 from pipeline.params import Dataset
 from pipeline.shards.write import replace_folder
 from pipeline.sources.download import bring_local, verify
