@@ -65,7 +65,9 @@ def overlay_keypoints(
     return canvas
 
 
-def overlay_heatmaps(image: np.ndarray, heatmaps: np.ndarray, to_input: np.ndarray, stride: int) -> np.ndarray:
+def overlay_heatmaps(
+    image: np.ndarray, heatmaps: np.ndarray, to_input: np.ndarray, stride: int, convention: str = "corrpm"
+) -> np.ndarray:
     """(H, W, 3) uint8 RGB: the largest of the heatmaps over the image, put back through the letterbox.
 
     Args:
@@ -73,9 +75,12 @@ def overlay_heatmaps(image: np.ndarray, heatmaps: np.ndarray, to_input: np.ndarr
         heatmaps: (K, h, w), cells.
         to_input: (2, 3) image pixels -> heatmap input pixels.
         stride: input pixels per cell.
+        convention: where the heatmaps' cells lie in the input, see `gaussian_heatmaps`.
     """
     height, width = image.shape[:2]
-    to_cell = np.asarray(to_input) / stride
+    to_cell = np.array(to_input, np.float64)
+    to_cell[:, 2] -= 0 if convention == "corrpm" else stride / 2 - 0.5
+    to_cell /= stride
     strongest = heatmaps.max(axis=0).astype(np.float32)
     strongest = cv2.warpAffine(strongest, invert(to_cell), (width, height), flags=cv2.INTER_LINEAR)
     colour = cv2.cvtColor(
@@ -91,6 +96,7 @@ def sample_tiles(
     keypoint_set: KeypointSet | None,
     heatmaps: np.ndarray | None = None,
     stride: int = 4,
+    convention: str = "corrpm",
 ) -> dict[str, np.ndarray]:
     """Title -> (H, W, 3) uint8 RGB picture, for every label that the sample has."""
     image = sample.decode_image()
@@ -103,7 +109,13 @@ def sample_tiles(
     if sample.keypoints is not None and keypoint_set is not None:
         tiles["joints"] = overlay_keypoints(image, sample.keypoints, keypoint_set, scale=2)
     if heatmaps is not None and sample.to_heatmap_input is not None:
-        tiles["heatmaps"] = overlay_heatmaps(image, heatmaps, sample.to_heatmap_input, stride)
+        tiles["heatmaps"] = overlay_heatmaps(
+            image,
+            heatmaps[: len(keypoint_set)] if keypoint_set else heatmaps,
+            sample.to_heatmap_input,
+            stride,
+            convention,
+        )
     return tiles
 
 

@@ -57,11 +57,14 @@ def draw_sheet(shards: Shards, chosen: list[int]) -> np.ndarray:
     manifest = shards.manifest
     label_set = LABEL_SETS[manifest.label_set or "person"]
     keypoint_set = KEYPOINT_SETS[manifest.keypoint_set] if manifest.keypoint_set else None
-    stride = Manifest.read(shards.folder / manifest.links["heatmaps"]["path"]).parameters["stride"]
+    drawn = Manifest.read(shards.folder / manifest.links["heatmaps"]["path"]).parameters
     rows = []
     for index in chosen:
         sample = shards[index]
-        rows.append((sample.sample_id, sample_tiles(sample, label_set, keypoint_set, shards.heatmaps(index), stride)))
+        tiles = sample_tiles(
+            sample, label_set, keypoint_set, shards.heatmaps(index), drawn["stride"], drawn["convention"]
+        )
+        rows.append((sample.sample_id, tiles))
     sheet = contact_sheet(rows)
     return np.concatenate([sheet, legend(label_set, sheet.shape[1])])
 
