@@ -10,7 +10,7 @@ import numpy as np
 from pipeline.datasets.sample.garments import carried_solids, skirt_solids
 from pipeline.datasets.sample.head import head_solids
 from pipeline.datasets.sample.limbs import arm_solids, leg_solids
-from pipeline.datasets.sample.outfit import Outfit, draw_outfit
+from pipeline.datasets.sample.outfit import draw_outfit
 from pipeline.datasets.sample.poses import draw_pose
 from pipeline.datasets.sample.shapes import Solid
 from pipeline.datasets.sample.skeleton import SIDES, Skeleton, draw_proportions, pose_skeleton
@@ -32,7 +32,6 @@ class Figure:
 
     solids: tuple[Solid, ...]
     joints: dict[str, tuple[np.ndarray, float]]
-    outfit: Outfit
 
     @cached_property
     def extent(self) -> np.ndarray:
@@ -60,4 +59,4 @@ def draw_figure(rng: np.random.Generator, allowed: frozenset[str], yaw: float | 
         solids += arm_solids(skeleton, outfit, side, sign)
         solids += leg_solids(skeleton, outfit, side, sign)
     solids += skirt_solids(skeleton, outfit) + carried_solids(skeleton, outfit)
-    return Figure(tuple(solids), _named_joints(skeleton), outfit)
+    return Figure(tuple(solids), _named_joints(skeleton))

@@ -51,7 +51,7 @@ def _hanging(skeleton: Skeleton, cloth: Material, length: float, flare: float, s
     leg = (0.06 if length < 0.6 else 0.046) * girth
     reach = float(np.linalg.norm(end - start))
     hips = min(_DROP / reach, 0.9)
-    knees = hips + (1 - hips) / max(length, 1.0)
+    knees = hips + (1 - hips) / length if length > 1 else 1.01
     hip_a, hip_b = 0.099 * skeleton.proportions.hip / 0.052 * girth * swell, 0.078 * girth * swell
     hem_a, hem_b = (float(spread[axis]) + leg + 0.012 + flare for axis in (0, 2))
     waist = 0.086 * skeleton.proportions.waist * girth * swell
@@ -63,7 +63,7 @@ def _hanging(skeleton: Skeleton, cloth: Material, length: float, flare: float, s
         (waist, hip_a, max(hem_a, hip_a * 0.86)),
         (0.062 * skeleton.proportions.waist * girth * swell, hip_b, max(hem_b, hip_b * 0.8)),
         (cloth,),
-        ((min(hips + 0.1, 1.0), "torso"), (knees, "upper-leg"), (1.01, "lower-leg")),
+        ((min(hips + 0.1, 1.0), "torso"), (knees, "upper-leg"), (1.02, "lower-leg")),
         (0.01, 0.0),
         _paint_opening(is_open),
     )
