@@ -2,10 +2,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: repro test lint teachers bench clean
+.PHONY: repro test teachers
 
 repro: $(READY)  ## install if needed, then run every stage on the sample source
-	$(BIN)/dvc repro
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/dvc repro
 	@$(BIN)/hpp results
 
 test: $(READY)  ## install if needed, then run the whole test suite
