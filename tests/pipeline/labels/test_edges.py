@@ -1,0 +1,130 @@
+import numpy as np
+import pytest
+
+from pipeline.labels import edge_map
+
+
+def edge_map_by_definition(mask: np.ndarray, width: int = 3, ignore: int = 255) -> np.ndarray:
+    """Pixel by pixel, as the documentation says it."""
+    height, wide = mask.shape
+    marks = np.zeros_like(mask)
+    for y in range(height):
+        for x in range(wide):
+            # From the marked pixel to its neighbour: up, right, lower right, lower left.
+            for dy, dx in ((-1, 0), (0, 1), (1, 1), (1, -1)):
+                if 0 <= y + dy < height and 0 <= x + dx < wide:
+                    ours, other = int(mask[y, x]), int(mask[y + dy, x + dx])
+                    if ours != other and ignore not in (ours, other):
+                        marks[y, x] = 1
+    reach = width // 2
+    wide_marks = np.zeros_like(mask)
+    for y, x in zip(*np.nonzero(marks), strict=True):
+        wide_marks[max(0, y - reach) : y + reach + 1, max(0, x - reach) : x + reach + 1] = 1
+    return wide_marks
+
+
+def drawn(*rows: str) -> np.ndarray:
+    """'.' is 0, '#' is 1, 'x' is 255."""
+    return np.array([[{".": 0, "#": 1, "x": 255}[sign] for sign in row] for row in rows], np.uint8)
+
+
+def random_masks() -> list[np.ndarray]:
+    rng = np.random.default_rng(5)
+    shapes = [(1, 1), (1, 7), (7, 1), (2, 2), (1, 2), (2, 1)] * 5
+    shapes += [tuple(rng.integers(1, 12, 2)) for _ in range(250)]
+    return [rng.choice(np.array([0, 0, 3, 19, 255], np.uint8), shape) for shape in shapes]
+
+
+def test_the_lower_pixel_of_a_vertical_pair_is_marked():
+    # Two whole half planes: the diagonal pairs mark the upper row, the vertical ones the lower.
+    mask = drawn(".....", ".....", "#####", "#####", "#####")
+    assert np.array_equal(edge_map(mask, 1), drawn(".....", "#####", "#####", ".....", "....."))
+    # One column has vertical pairs only.
+    assert np.array_equal(edge_map(mask[:, :1], 1), drawn(".", ".", "#", ".", "."))
+
+
+def test_the_left_pixel_of_a_horizontal_pair_is_marked():
+    assert np.array_equal(edge_map(drawn("..##."), 1), drawn(".#.#."))
+
+
+def test_the_upper_pixels_of_diagonal_pairs_are_marked():
+    # A single pixel in the middle. Up-down: itself (1,2)-(2,2) and (2,2)-(3,2) -> rows 2 and 3 of column 2.
+    # Left-right: (2,1) and (2,2). Diagonals: upper left (1,1), upper right (1,3), and itself for the two below.
+    mask = drawn(".....", ".....", "..#..", ".....", ".....")
+    assert np.array_equal(edge_map(mask, 1), drawn(".....", ".#.#.", ".##..", "..#..", "....."))
+
+
+@pytest.mark.parametrize("corner, marked", [((0, 0), (0, 0)), ((0, 1), (0, 1))])
+def test_a_diagonal_pair_alone_marks_its_upper_pixel(corner, marked):
+    mask = np.full((2, 2), 255, np.uint8)
+    mask[corner] = 1
+    mask[1 - corner[0], 1 - corner[1]] = 2
+    expected = np.zeros((2, 2), np.uint8)
+    expected[marked] = 1
+    assert np.array_equal(edge_map(mask, 1), expected)
+
+
+def test_borders_of_ignored_pixels_are_none():
+    assert not edge_map(drawn("..x..", "..x..", "xxxxx", "##x##", "##x##"), 3).any()
+    assert not edge_map(np.full((4, 4), 255, np.uint8)).any()
+
+
+def test_another_ignored_label_can_be_chosen():
+    assert not edge_map(drawn("..##"), 1, ignore=1).any()
+    assert edge_map(drawn("..xx"), 1, ignore=1).tolist() == [[0, 1, 0, 0]]
+
+
+@pytest.mark.parametrize("width, expected", [(1, "...#......"), (3, "..###....."), (5, ".#####....")])
+def test_a_mark_is_widened_to_a_square_of_the_width(width, expected):
+    assert np.array_equal(edge_map(drawn("....######"), width), drawn(expected))
+
+
+@pytest.mark.parametrize("width", [1, 3, 5])
+def test_fast_edges_equal_the_definition(width):
+    masks = random_masks()
+    for mask in masks:
+        assert np.array_equal(edge_map(mask, width), edge_map_by_definition(mask, width)), mask
+    assert sum(edge_map(mask, width).any() for mask in masks) > 200
+
+
+def test_mirroring_moves_edges_by_at_most_one_column():
+    for mask in random_masks():
+        there, back = edge_map(mask, 1), edge_map(mask[:, ::-1].copy(), 1)[:, ::-1]
+        for one, other in ((there, back), (back, there)):
+            reach = np.pad(other, ((0, 0), (1, 1)))
+            near = reach[:, :-2] | reach[:, 1:-1] | reach[:, 2:]
+            assert not (one & (1 - near)).any(), mask
+
+
+def test_edges_are_zero_and_one_and_leave_the_mask_alone():
+    mask = random_masks()[-1]
+    before = mask.copy()
+    edge = edge_map(mask)
+    assert edge.dtype == np.uint8 and edge.shape == mask.shape and set(np.unique(edge)) <= {0, 1}
+    assert np.array_equal(mask, before)
+
+
+def test_strided_masks_give_the_same_edges():
+    mask = np.random.default_rng(1).integers(0, 3, (9, 14), dtype=np.uint8)
+    for view in (mask.T, mask[:, ::2], mask[::-1], np.asfortranarray(mask)):
+        assert np.array_equal(edge_map(view), edge_map(view.copy(order="C")))
+
+
+@pytest.mark.parametrize("width", [0, 2, 4, -1, 3.0, True, "3", None])
+def test_a_width_that_is_no_odd_number_is_refused(width):
+    with pytest.raises(ValueError, match=r"width: .*expected an odd number"):
+        edge_map(np.zeros((3, 3), np.uint8), width)
+
+
+@pytest.mark.parametrize("ignore", [-1, 256, 1.5, "255", None, True])
+def test_an_ignored_label_that_is_no_uint8_is_refused(ignore):
+    with pytest.raises(ValueError, match=r"ignore: .*expected a label from 0 to 255"):
+        edge_map(np.zeros((3, 3), np.uint8), 3, ignore)
+
+
+@pytest.mark.parametrize(
+    "mask", [np.zeros((3, 3), np.int64), np.zeros((3, 3, 1), np.uint8), np.zeros((0, 3), np.uint8), [[0, 1]]]
+)
+def test_a_mask_of_another_form_is_refused(mask):
+    with pytest.raises(ValueError, match=r"mask: .*expected a non-empty uint8 array of shape \(H, W\)"):
+        edge_map(mask)
