@@ -34,7 +34,7 @@ class InputSpec:
         return (red, green, blue) if self.order == "rgb" else (blue, green, red)
 
     def normalize(self, images: Tensor) -> Tensor:
-        """(N, H, W, 3) uint8 RGB -> (N, 3, H, W) float32 in the order and range that the network expects."""
+        """(N, H, W, 3) uint8 RGB -> (N, 3, H, W) float32, channels last in memory, as the network expects them."""
         if images.ndim != 4 or images.shape[-1] != 3 or images.dtype != torch.uint8:
             raise ValueError(f"images: {images.dtype} {tuple(images.shape)}, expected uint8 (N, H, W, 3)")
         channels = images.permute(0, 3, 1, 2)
@@ -42,7 +42,7 @@ class InputSpec:
             channels = channels.flip(1)
         mean = torch.tensor(self.mean, device=images.device).view(3, 1, 1)
         std = torch.tensor(self.std, device=images.device).view(3, 1, 1)
-        return ((channels.float() / 255 - mean) / std).contiguous()
+        return ((channels.float() / 255 - mean) / std).contiguous(memory_format=torch.channels_last)
 
 
 def input_spec(variant: Literal["paper", "official"], size: tuple[int, int]) -> InputSpec:

@@ -38,8 +38,7 @@ def parsing_loss(logits: Tensor, parsing: Tensor, *, align_corners: bool) -> Ten
         parsing: (N, H, W) int64, 255 ignored.
         align_corners: of the resize.
     """
-    logits = resize(logits, size_of(parsing), align_corners=align_corners)
-    total = functional.cross_entropy(logits, parsing, ignore_index=IGNORE, reduction="sum")
+    total = _summed_cross_entropy(logits, parsing, None, align_corners)
     return total / (parsing != IGNORE).sum().clamp(min=1)
 
 
@@ -51,12 +50,21 @@ def edge_loss(logits: Tensor, edges: Tensor, *, align_corners: bool) -> Tensor:
         edges: (N, H, W) int64 of {0, 1}.
         align_corners: of the resize.
     """
-    logits = resize(logits, size_of(edges), align_corners=align_corners)
     edge_share = edges.float().mean()
-    weights = torch.stack([edge_share, 1 - edge_share])
-    total = functional.cross_entropy(logits, edges, weight=weights.to(logits.dtype), reduction="sum")
+    total = _summed_cross_entropy(logits, edges, torch.stack([edge_share, 1 - edge_share]), align_corners)
     # The weights of all pixels add up to twice share x (1 - share) x pixels; 0 in a batch of one class only.
     return total / (2 * edge_share * (1 - edge_share) * edges.numel()).clamp(min=1e-6)
+
+
+def _summed_cross_entropy(logits: Tensor, labels: Tensor, weights: Tensor | None, align_corners: bool) -> Tensor:
+    """Sum over all pixels, 255 ignored, of logits (N, C, h, w) brought to the size of labels (N, H, W).
+
+    One row of C values per pixel: nearly twice as fast on the CPU as planes, and repeatable on CUDA, where torch's loss
+    over planes is not.
+    """
+    rows = resize(logits.contiguous(memory_format=torch.channels_last), size_of(labels), align_corners=align_corners)
+    rows = rows.float().permute(0, 2, 3, 1).flatten(0, 2)
+    return functional.cross_entropy(rows, labels.flatten(), weights, ignore_index=IGNORE, reduction="sum")
 
 
 def pose_loss(heatmaps: Tensor, truth: Tensor, keypoint_weights: Tensor, *, align_corners: bool) -> Tensor:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import accumulate
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 
@@ -15,8 +14,6 @@ from pipeline.errors import DataError, ParamsError
 from pipeline.records import Sample
 from pipeline.shards import Shards, open_shards
 from pipeline.taxonomy import KeypointSet, LabelSet
-
-Set = TypeVar("Set", LabelSet, KeypointSet)
 
 
 class ParsingSamples:
@@ -81,25 +78,15 @@ def _label_lut(shards: Shards, target: LabelSet) -> np.ndarray:
     name = shards.manifest.label_set
     if name is None:
         raise DataError(f"{shards.folder}: its samples have no part masks to learn from or to judge by")
-    source = named(taxonomy.label_set, name, f"{shards.folder}: label_set")
     try:
-        return source.lut_to(target)
+        return taxonomy.label_set(name).lut_to(target)
     except ValueError as error:
-        raise ParamsError(f"train.label_set: {error}") from error
+        raise ParamsError(f"train.label_set: {shards.folder}: {error}") from error
 
 
 def _keypoint_source(shards: Shards) -> KeypointSet | None:
     name = shards.manifest.keypoint_set
-    return None if name is None else named(taxonomy.keypoint_set, name, f"{shards.folder}: keypoint_set")
-
-
-def named(lookup: Callable[[str], Set], name: str, key: str) -> Set:
-    """The label set or keypoint set of that name, an unknown one being the user's to mend.
-
-    Raises:
-        ParamsError: there is none; the message starts with `key`.
-    """
     try:
-        return lookup(name)
+        return None if name is None else taxonomy.keypoint_set(name)
     except ValueError as error:
-        raise ParamsError(f"{key}: {error}") from error
+        raise DataError(f"{shards.folder}: {error}. Run `hpp shard` again") from error

@@ -16,7 +16,7 @@ from trainer import __version__
 from trainer.callbacks import Log, Progress, no_log, no_progress
 from trainer.checkpoints import ModelCard, write_model
 from trainer.data.loading import EpochBatches, JudgedData, TrainingData, judged_loader, training_loader
-from trainer.data.samples import ParsingSamples, named
+from trainer.data.samples import ParsingSamples
 from trainer.engine.device import build_fabric, repeatable
 from trainer.engine.epoch import train_one_epoch
 from trainer.engine.optimizer import build_optimizer
@@ -49,7 +49,7 @@ def train(
         The last epoch's logged values.
 
     Raises:
-        ParamsError: a name in `train` is unknown, or the loss is not finite.
+        ParamsError: the model or its backbone is unknown, or the loss is not finite.
         DataError: shards are missing, damaged or have no masks.
     """
     card = make_card(params)
@@ -68,14 +68,9 @@ def train(
 
 
 def make_card(params: Params) -> ModelCard:
-    """What the model of these parameters will be.
-
-    Raises:
-        ParamsError: the model, backbone, label set or keypoint set is unknown.
-    """
+    """What the model of these parameters will be."""
     settings = params.train
-    label_set = named(taxonomy.label_set, settings.label_set, "train.label_set")
-    keypoint_set = named(taxonomy.keypoint_set, settings.keypoint_set, "train.keypoint_set")
+    label_set, keypoint_set = taxonomy.label_set(settings.label_set), taxonomy.keypoint_set(settings.keypoint_set)
     return ModelCard(
         model=settings.model,
         variant=settings.variant,

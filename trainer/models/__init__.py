@@ -8,6 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import torch
 from torch import nn
 
 from pipeline.errors import DataError
@@ -30,7 +31,8 @@ def build_model(
 ) -> nn.Module:
     """A network with fresh weights, drawn from torch's generator.
 
-    Its forward takes images (N, 3, H, W) and returns a Prediction.
+    Its forward takes images (N, 3, H, W) and returns a Prediction. Its weights lie channels last, which is the faster
+    order where images do, too.
 
     Args:
         name: one of `model_names()`.
@@ -53,7 +55,7 @@ def build_model(
     for option in options:
         if option not in accepted:
             raise ValueError(f"{option}: model {name!r} has no such option, it takes {', '.join(accepted)}")
-    return MODELS[name](num_classes, num_keypoints, variant, **options)
+    return MODELS[name](num_classes, num_keypoints, variant, **options).to(memory_format=torch.channels_last)
 
 
 def model_of(card: ModelCard) -> nn.Module:

@@ -113,8 +113,6 @@ def test_wrong_names_are_the_users_to_mend(toy, tmp_path):
     for change, message in (
         ({"model": "unet"}, "train: name: model 'unet' is unknown"),
         ({"backbone": "vgg"}, "train: backbone: 'vgg' is unknown"),
-        ({"label_set": "lop"}, "train.label_set: label set 'lop' is unknown"),
-        ({"keypoint_set": "lop"}, "train.keypoint_set: keypoint set 'lop' is unknown"),
     ):
         with pytest.raises(ParamsError, match=message):
             run(toy, tmp_path, make_params(**change))
