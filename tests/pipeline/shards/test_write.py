@@ -1,0 +1,104 @@
+import hashlib
+import io
+import subprocess
+import sys
+import zipfile
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from pipeline.shards.write import npz_bytes, parquet_bytes, replace_folder, write_whole
+
+MAKE = """
+import hashlib, time
+import numpy as np, pyarrow as pa
+from pipeline.shards.write import npz_bytes, parquet_bytes
+
+schema = pa.schema([("sample_id", pa.string()), ("values", pa.list_(pa.float32())), ("image", pa.binary())])
+rows = [{"sample_id": f"a.b_{i}", "values": [i / 3] * 5, "image": bytes([i % 256]) * 999} for i in range(50)]
+arrays = {f"a.b_{i}": np.arange(i, i + 30, dtype=np.float16).reshape(2, 3, 5) for i in range(5)}
+digests = [hashlib.sha256(data).hexdigest() for data in (
+    parquet_bytes(rows, schema, 7), npz_bytes(arrays, True), npz_bytes(arrays, False))]
+"""
+
+
+def test_equal_rows_give_equal_bytes_in_every_process():
+    here: list[list[str]] = []
+    for _ in range(2):
+        space: dict = {}
+        exec(MAKE, space)
+        here.append(space["digests"])
+    # Another process, another clock, another hash seed.
+    there = subprocess.run(
+        [sys.executable, "-c", f"import time; time.sleep(2)\n{MAKE}\nprint(*digests)"],
+        capture_output=True, text=True, check=True, env={"PYTHONHASHSEED": "77", "TZ": "Asia/Tokyo"},
+    ).stdout.split()  # fmt: skip
+    assert here[0] == here[1] == there and len(set(there)) == 3
+
+
+def test_parquet_keeps_rows_and_row_groups():
+    schema = pa.schema([("sample_id", pa.string()), ("value", pa.int32())])
+    rows = [{"sample_id": f"s{i}", "value": i} for i in range(10)]
+    file = pq.ParquetFile(io.BytesIO(parquet_bytes(rows, schema, 4)))
+    assert file.read().to_pylist() == rows
+    assert [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)] == [4, 4, 2]
+
+
+def test_parquet_of_no_rows_is_whole():
+    schema = pa.schema([("sample_id", pa.string())])
+    assert pq.ParquetFile(io.BytesIO(parquet_bytes([], schema, 4))).read().to_pylist() == []
+
+
+@pytest.mark.parametrize("compress", [False, True])
+def test_npz_is_numpys_own_form(compress):
+    arrays = {"b.2": np.arange(6, dtype=np.float16).reshape(1, 2, 3), "a_1": np.zeros((0, 2, 2), np.float16)}
+    data = npz_bytes(arrays, compress)
+    back = np.load(io.BytesIO(data), allow_pickle=False)
+    assert back.files == ["b.2", "a_1"]
+    for name, array in arrays.items():
+        assert back[name].dtype == array.dtype and np.array_equal(back[name], array)
+    infos = zipfile.ZipFile(io.BytesIO(data)).infolist()
+    assert {info.date_time for info in infos} == {(1980, 1, 1, 0, 0, 0)}
+    assert {info.compress_type for info in infos} == {zipfile.ZIP_DEFLATED if compress else zipfile.ZIP_STORED}
+
+
+def test_compressed_maps_are_smaller():
+    arrays = {"a": np.zeros((16, 48, 32), np.float16)}
+    assert len(npz_bytes(arrays, True)) < len(npz_bytes(arrays, False)) / 10
+
+
+def test_a_file_is_written_whole_and_nothing_else_stays(tmp_path):
+    write_whole(tmp_path / "a.bin", b"one")
+    write_whole(tmp_path / "a.bin", b"two")
+    assert (tmp_path / "a.bin").read_bytes() == b"two" and [path.name for path in tmp_path.iterdir()] == ["a.bin"]
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path):
+    write_whole(tmp_path / "a.bin", b"one")
+    with pytest.raises(TypeError):
+        write_whole(tmp_path / "a.bin", "no bytes")
+    assert (tmp_path / "a.bin").read_bytes() == b"one" and len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_folder_takes_the_place_of_another(tmp_path):
+    for name, text in (("target", "old"), ("new", "new")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / f"{text}.txt").write_text(text)
+    replace_folder(tmp_path / "new", tmp_path / "target")
+    assert [path.name for path in tmp_path.iterdir()] == ["target"]
+    assert [path.name for path in (tmp_path / "target").iterdir()] == ["new.txt"]
+
+
+def test_a_folder_without_predecessor_gets_its_parents(tmp_path):
+    (tmp_path / "new").mkdir()
+    replace_folder(tmp_path / "new", tmp_path / "a" / "b")
+    assert (tmp_path / "a" / "b").is_dir() and not (tmp_path / "new").exists()
+
+
+def test_digests_are_of_the_bytes(tmp_path):
+    from pipeline.shards.manifest import sha256_of
+
+    (tmp_path / "x").write_bytes(b"abc")
+    assert sha256_of(tmp_path / "x") == hashlib.sha256(b"abc").hexdigest()
