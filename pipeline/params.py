@@ -200,7 +200,7 @@ class Augment(Section):
 class Train(Section):
     """The parser and how it is trained."""
 
-    datasets: tuple[str, ...]
+    datasets: Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(_unique)]
     label_set: LabelSetName
     keypoint_set: KeypointSetName
     model: str = "corrpm"

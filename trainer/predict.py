@@ -16,6 +16,7 @@ from pipeline.pose.decoding import decode_heatmaps
 from pipeline.taxonomy import KeypointSet, LabelSet
 from trainer.checkpoints import ModelCard
 from trainer.data.loading import JudgedItem
+from trainer.models.layers import resize
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,15 +89,22 @@ class Parser:
         return bool(self.model.align_corners)
 
     def _forward(self, images: np.ndarray, mirrored: bool) -> tuple[Tensor, np.ndarray | None]:
-        """(N, h, w, 3) uint8 -> logits (N, C, h/4, w/4) of the image as it stands; heatmaps of what was fed."""
+        """(N, h, w, 3) uint8 -> logits (N, C, h/4, w/4) of the image as it stands; heatmaps of what was fed.
+
+        The heatmaps are brought to the grid of the training targets.
+        """
         fed = torch.from_numpy(np.ascontiguousarray(images[:, :, ::-1]) if mirrored else images).to(self.device)
         prediction = self.model(self.card.input_spec.normalize(fed))
         maps = prediction.parsing[-1].float()
         if mirrored:
             swap = torch.from_numpy(self.label_set.hflip_lut[: len(self.label_set)].astype(np.int64))
             maps = maps.flip(3)[:, swap.to(maps.device)]
-        heatmaps = prediction.pose[-1].float().cpu().numpy() if prediction.pose else None
-        return maps, heatmaps
+        if not prediction.pose:
+            return maps, None
+        stride = self.card.heatmaps["stride"]
+        grid = (-(-images.shape[1] // stride), -(-images.shape[2] // stride))
+        heatmaps = resize(prediction.pose[-1].float(), grid, align_corners=self._align)
+        return maps, heatmaps.cpu().numpy()
 
     def _joints(self, heatmaps: np.ndarray, to_input: np.ndarray, width: int, mirrored: bool) -> np.ndarray:
         """(K, h, w) heatmaps of what was fed -> (K, 3) x, y in crop pixels and peak."""

@@ -71,7 +71,7 @@ def write_shards(
         entries.append(ShardEntry(name, len(part), len(data), hashlib.sha256(data).hexdigest()))
     Manifest(
         kind="samples", dataset=samples[0].dataset, split=samples[0].split, label_set=label_set,
-        keypoint_set=keypoint_set, parameters={}, steps={}, shards=tuple(entries), links={},
+        keypoint_set=keypoint_set, parameters={"row_group": 2}, steps={}, shards=tuple(entries), links={},
     ).write(folder)  # fmt: skip
     return folder
 

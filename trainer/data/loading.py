@@ -65,20 +65,38 @@ class EpochBatches(Sampler[list[tuple[int, int]]]):
         epoch: the one that the next iteration gives.
     """
 
-    def __init__(self, count: int, batch_size: int, seed: int) -> None:
+    def __init__(self, count: int, batch_size: int, seed: int, read_together: int = 1) -> None:
+        """Batches of `count` samples, of which `read_together` neighbours are read at once."""
         self.count = count
         self.batch_size = batch_size
         self.seed = seed
+        self.read_together = read_together
         self.epoch = 0
 
     def __len__(self) -> int:
         return -(-self.count // self.batch_size)
 
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
-        order = np.random.default_rng([self.seed, self.epoch]).permutation(self.count)
+        order = local_order(np.random.default_rng([self.seed, self.epoch]), self.count, self.read_together)
         filled = np.resize(order, len(self) * self.batch_size)
         for batch in filled.reshape(len(self), self.batch_size):
             yield [(self.epoch, int(index)) for index in batch]
+
+
+def local_order(random: np.random.Generator, count: int, block: int) -> np.ndarray:
+    """(count,) every index once: blocks of neighbours in random order, mixed with many other blocks, yet not with all.
+
+    A block is read from its shard once, when its window of 16 blocks (half of what Shards keeps), or of 512 samples if
+    that is more, comes up. A free order would read a whole block for each of its samples.
+    """
+    blocks = random.permutation(-(-count // block))
+    window = max(16, 512 // block)
+    mixed = []
+    for start in range(0, len(blocks), window):
+        first = blocks[start : start + window, None] * block
+        indices = (first + np.arange(block)).ravel()
+        mixed.append(random.permutation(indices[indices < count]))
+    return np.concatenate(mixed)
 
 
 class JudgedItem(NamedTuple):

@@ -22,6 +22,7 @@ class ParsingSamples:
     Attributes:
         label_set, keypoint_set: what masks and keypoints are given in.
         shards: the opened folders, in the order given.
+        read_together: neighbouring samples that are read at once.
     """
 
     def __init__(self, folders: Sequence[Path], label_set: LabelSet, keypoint_set: KeypointSet) -> None:
@@ -37,6 +38,7 @@ class ParsingSamples:
         self._ends = list(accumulate(len(shards) for shards in self.shards))
         self._luts = [_label_lut(shards, label_set) for shards in self.shards]
         self._sources = [_keypoint_source(shards) for shards in self.shards]
+        self.read_together = max(shards.manifest.parameters.get("row_group", 1) for shards in self.shards)
         if not len(self):
             raise DataError(f"{', '.join(map(str, folders))}: no samples. Run `hpp shard` first")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -52,7 +54,7 @@ def batch_heatmaps(keypoints: Tensor, size: tuple[int, int], heatmaps: Heatmaps)
     columns, rows = (_along_axis(xy[..., axis], size[1 - axis], sigma_cells, heatmaps) for axis in (0, 1))
     maps = rows[..., :, None] * columns[..., None, :]
     if heatmaps.convention == "mula":
-        maps = torch.where(maps < torch.exp(torch.tensor(-MULA_CUT, dtype=maps.dtype)), 0, maps)
+        maps = torch.where(maps < math.exp(-MULA_CUT), 0, maps)
     return torch.where(present[..., None, None], maps, 0).float()
 
 

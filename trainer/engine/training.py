@@ -110,7 +110,7 @@ def _fit(
         optimizer.load_state_dict(state.optimizer)
         for entry in state.history:
             log(*entry)
-    batches = EpochBatches(len(train_split), settings.batch_size, params.seed)
+    batches = EpochBatches(len(train_split), settings.batch_size, params.seed, train_split.read_together)
     data = TrainingData(train_split, spec, settings.augment, params.seed)
     loader = training_loader(data, batches, settings.loader_workers, pin=fabric.device.type == "cuda")
     total_steps = settings.epochs * len(batches)

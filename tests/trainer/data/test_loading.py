@@ -12,7 +12,7 @@ from pipeline.errors import DataError, ParamsError
 from pipeline.params import Augment
 from pipeline.taxonomy import KEYPOINT_SETS, LABEL_SETS, LabelSet
 from tests.trainer.builders import make_sample, write_shards, write_toy_set
-from trainer.data.loading import EpochBatches, JudgedData, TrainingData, judged_loader, training_loader
+from trainer.data.loading import EpochBatches, JudgedData, TrainingData, judged_loader, local_order, training_loader
 from trainer.data.samples import ParsingSamples
 from trainer.input_spec import input_spec
 
@@ -54,6 +54,15 @@ def test_every_epoch_has_every_sample_in_an_order_of_its_own():
         orders.append([index for _, index in keys])
     assert orders[0] != orders[1]
     assert orders[0] == [index for batch in EpochBatches(10, 4, seed=1) for _, index in batch]
+
+
+@pytest.mark.parametrize(("count", "block"), [(7, 3), (1000, 20), (5000, 50), (600, 1)])
+def test_order_is_random_yet_reads_few_blocks_at_a_time(count, block):
+    order = local_order(np.random.default_rng(0), count, block)
+    assert sorted(order) == list(range(count))
+    assert len({index // block for index in order[:500]}) <= max(16, 512 // block)
+    if count > 100:
+        assert len({index // block for index in order[:8]}) > 4
 
 
 def test_fewer_samples_than_a_batch_fill_one():
