@@ -1,0 +1,256 @@
+import hashlib
+import json
+import signal
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.errors import DataError
+from pipeline.records import SAMPLE_SCHEMA, sample_row
+from pipeline.shards.manifest import Manifest
+from pipeline.shards.step import Finding, ShardInput, ShardReport, Step, content_hash, run_step
+from pipeline.shards.write import parquet_bytes
+from pipeline.steps.edges import edges_step
+from pipeline.steps.inputs import stage_inputs
+from tests import builders
+from tests.trainer.builders import make_sample
+
+
+class Work:
+    """Upper-cases a text, counts its calls; 'bad ...' is rejected, 'none ...' is an outcome."""
+
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+
+    def __call__(self, text: str) -> tuple[bytes, ShardReport]:
+        self.calls.append(text)
+        report = ShardReport(records=1, counts=Counter(letters=len(text), weight=1.5))
+        if text.startswith("bad"):
+            report.rejects.append(Finding(text, f"toy/{text}: x.jpg is damaged"))
+        if text.startswith("none"):
+            report.outcomes.append(Finding(text, "nobody was found"))
+        return text.upper().encode(), report
+
+
+def shards(*texts: str, split: str = "train") -> list[ShardInput]:
+    return [ShardInput(split, f"part-{number:05d}", text, content_hash(text)) for number, text in enumerate(texts)]
+
+
+def run(folder: Path, work, inputs, *, parameters=None, version=1, splits=("train",), limit=0, workers=1):
+    step = Step("toy", version, parameters or {"a": 1}, "bin", work)
+    told: list[int] = []
+    reports = run_step(
+        step, inputs, lambda split, entries: builders.manifest(entries, split=split), splits,
+        folder / "out", folder / "scratch", workers=workers, max_rejects=limit, limit_key="quality.max_rejects",
+        progress=told.append,
+    )  # fmt: skip
+    assert sum(told) == len(inputs)
+    return reports
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()
+    }
+
+
+def test_every_split_is_published_with_its_manifest_and_lists(tmp_path):
+    inputs = shards("one", "none two") + shards("three", split="val")
+    reports = run(tmp_path, Work(), inputs, splits=("train", "val", "test"))
+    found = contents(tmp_path / "out")
+    assert set(found) == {
+        "train/part-00000.bin", "train/part-00001.bin", "val/part-00000.bin",
+        *(f"{split}/{name}" for split in ("train", "val", "test") for name in ("manifest.json", "rejects.jsonl", "outcomes.jsonl")),
+    }  # fmt: skip
+    assert found["train/part-00001.bin"] == b"NONE TWO" and found["val/part-00000.bin"] == b"THREE"
+    assert json.loads(found["train/outcomes.jsonl"]) == {"sample_id": "none two", "reason": "nobody was found"}
+    assert found["train/rejects.jsonl"] == b"" == found["test/outcomes.jsonl"]
+    assert reports["train"].records == 2 and reports["train"].counts == {"letters": 11, "weight": 3.0}
+    assert reports["test"].records == 0
+    for split in ("train", "val", "test"):
+        for entry in Manifest.read(tmp_path / "out" / split).shards:
+            data = found[f"{split}/{entry.name}"]
+            assert (entry.bytes, entry.sha256) == (len(data), hashlib.sha256(data).hexdigest())
+    assert len(Manifest.read(tmp_path / "out/test").shards) == 0
+    assert {path.name for path in tmp_path.iterdir()} == {"out", "scratch"}
+
+
+def test_finished_shards_are_not_made_again_and_their_reports_stay(tmp_path):
+    work = Work()
+    first = run(tmp_path, work, shards("a", "none b"))
+    before = contents(tmp_path / "out")
+    second = run(tmp_path, work, shards("a", "none b"))
+    assert work.calls == ["a", "none b"] and second == first and contents(tmp_path / "out") == before
+
+
+def test_one_changed_input_makes_only_its_shard_again(tmp_path):
+    work = Work()
+    run(tmp_path, work, shards("a", "b", "c"))
+    run(tmp_path, work, shards("a", "B!", "c"))
+    assert work.calls == ["a", "b", "c", "B!"]
+    assert contents(tmp_path / "out")["train/part-00001.bin"] == b"B!"
+
+
+def test_an_appended_shard_is_the_only_one_made(tmp_path):
+    work = Work()
+    run(tmp_path, work, shards("a", "b"))
+    before = contents(tmp_path / "out")
+    run(tmp_path, work, shards("a", "b", "c"))
+    assert work.calls == ["a", "b", "c"]
+    after = contents(tmp_path / "out")
+    assert all(after[name] == before[name] for name in ("train/part-00000.bin", "train/part-00001.bin"))
+
+
+@pytest.mark.parametrize("change", [{"parameters": {"a": 2}}, {"version": 2}])
+def test_another_parameter_or_version_makes_every_shard_again_and_back_none(tmp_path, change):
+    work = Work()
+    run(tmp_path, work, shards("a", "b"))
+    run(tmp_path, work, shards("a", "b"), **change)
+    assert work.calls == ["a", "b"] * 2
+    run(tmp_path, work, shards("a", "b"))
+    assert work.calls == ["a", "b"] * 2
+
+
+def test_steps_of_one_name_and_input_but_other_parameters_have_other_keys():
+    one, other = (Step("toy", 1, {"a": a}, "bin", Work()) for a in (1, 2))
+    shard = shards("x")[0]
+    assert one.key(shard) != other.key(shard) and one.key(shard) == Step("toy", 1, {"a": 1}, "bin", None).key(shard)
+
+
+def test_a_shard_that_is_gone_is_not_published_any_more(tmp_path):
+    run(tmp_path, Work(), shards("a", "b"))
+    run(tmp_path, Work(), shards("a"))
+    assert "train/part-00001.bin" not in contents(tmp_path / "out")
+
+
+def test_rejects_over_the_limit_publish_nothing_and_name_the_reason(tmp_path):
+    message = r"^toy/bad a: x\.jpg is damaged \(and 1 more\)\. toy rejected 2, quality\.max_rejects allows 1; nothing was published"
+    with pytest.raises(DataError, match=message):
+        run(tmp_path, Work(), shards("bad a", "ok", "bad b"), limit=1)
+    assert {path.name for path in tmp_path.iterdir()} == {"scratch"}
+
+
+def test_rejects_over_the_limit_leave_the_earlier_output(tmp_path):
+    run(tmp_path, Work(), shards("a"))
+    before = contents(tmp_path / "out")
+    with pytest.raises(DataError, match="nothing was published"):
+        run(tmp_path, Work(), shards("bad a"))
+    assert contents(tmp_path / "out") == before
+
+
+def test_rejects_within_the_limit_are_listed(tmp_path):
+    reports = run(tmp_path, Work(), shards("bad a", "ok", "bad b"), limit=2)
+    lines = (tmp_path / "out/train/rejects.jsonl").read_text().splitlines()
+    assert [json.loads(line)["sample_id"] for line in lines] == ["bad a", "bad b"]
+    assert [finding.sample_id for finding in reports["train"].rejects] == ["bad a", "bad b"]
+
+
+def test_outcomes_are_never_set_against_the_limit(tmp_path):
+    assert len(run(tmp_path, Work(), shards("none a", "none b"), limit=0)["train"].outcomes) == 2
+
+
+def test_a_shard_with_rejects_is_tried_again(tmp_path):
+    # The archive was got again: its directory, and so the key, is that of the damaged one.
+    damaged = [ShardInput("train", "part-00000", "bad a", "same")]
+    mended = [ShardInput("train", "part-00000", "good a", "same")]
+    with pytest.raises(DataError):
+        run(tmp_path, Work(), damaged)
+    assert not run(tmp_path, Work(), mended)["train"].rejects
+    assert contents(tmp_path / "out")["train/part-00000.bin"] == b"GOOD A"
+
+
+def test_a_published_shard_that_was_damaged_is_made_again(tmp_path):
+    work = Work()
+    run(tmp_path, work, shards("a", "b"))
+    before = contents(tmp_path / "out")
+    with (tmp_path / "out/train/part-00000.bin").open("r+b") as file:
+        file.write(b"?")
+    run(tmp_path, work, shards("a", "b"))
+    assert work.calls == ["a", "b", "a"] and contents(tmp_path / "out") == before
+
+
+def test_a_failure_in_the_middle_publishes_nothing_and_is_gone_on_from(tmp_path):
+    class Fails(Work):
+        def __call__(self, text):
+            if text == "c":
+                raise RuntimeError("a bug")
+            return super().__call__(text)
+
+    with pytest.raises(RuntimeError, match="a bug"):
+        run(tmp_path, Fails(), shards("a", "b", "c"))
+    assert {path.name for path in tmp_path.iterdir()} == {"scratch"}
+    work = Work()
+    run(tmp_path, work, shards("a", "b", "c"))
+    assert work.calls == ["c"]
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+sys.path.insert(0, {root!r})
+from tests.pipeline.shards.test_step import Work, run, shards
+class Killed(Work):
+    def __call__(self, text):
+        if text == "c":
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().__call__(text)
+run(Path({folder!r}), Killed(), shards("a", "b", "c", "d"))
+"""
+
+
+def test_a_killed_run_leaves_no_output_and_the_next_one_goes_on(tmp_path):
+    killed, whole = tmp_path / "killed", tmp_path / "whole"
+    killed.mkdir()
+    script = KILLED.format(root=str(Path(__file__).parents[3]), folder=str(killed))
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == -signal.SIGKILL
+    assert {path.name for path in killed.iterdir()} == {"scratch"}
+    work = Work()
+    run(killed, work, shards("a", "b", "c", "d"))
+    assert work.calls == ["c", "d"]
+    run(whole, Work(), shards("a", "b", "c", "d"))
+    assert contents(killed / "out") == contents(whole / "out")
+
+
+def test_one_and_two_workers_give_the_same_bytes(tmp_path):
+    data = [parquet_bytes([sample_row(make_sample(10 * n + i)) for i in range(3)], SAMPLE_SCHEMA, 2) for n in range(5)]
+    builders.write_split(tmp_path / "crops/train", data, [3] * 5, kind="crops")
+    inputs = stage_inputs([tmp_path / "crops"], ["train"])
+    outs = []
+    for workers in (1, 2):
+        out = tmp_path / f"out{workers}"
+        reports = run_step(
+            edges_step(3, False, 2), inputs, lambda split, entries: builders.manifest(entries), ["train"],
+            out, tmp_path / f"scratch{workers}", workers=workers, max_rejects=0, limit_key="x", progress=lambda n: None,
+        )  # fmt: skip
+        outs.append((contents(out), reports))
+    assert outs[0] == outs[1] and outs[0][1]["train"].counts["masks"] == 15
+
+
+def test_inputs_of_several_stages_are_joined_by_place(tmp_path):
+    for stage, values in (("crops", b"ab"), ("pose", b"cd")):
+        builders.write_split(tmp_path / stage / "train", [values[:1], values[1:]], [4, 3])
+    first, second = stage_inputs([tmp_path / "crops", tmp_path / "pose"], ["train"], stem="heatmaps")
+    assert (first.split, first.stem, second.stem) == ("train", "heatmaps-00000", "heatmaps-00001")
+    assert [path.read_bytes() for path in second.inputs] == [b"b", b"d"]
+    builders.write_split(tmp_path / "pose/train", [b"c", b"!"], [4, 3])
+    again = stage_inputs([tmp_path / "crops", tmp_path / "pose"], ["train"])
+    assert again[0].content == first.content and again[1].content != second.content
+
+
+@pytest.mark.parametrize("counts", [[4, 2], [4], [4, 3, 0]])
+def test_stages_whose_shards_do_not_fit_are_refused(tmp_path, counts):
+    builders.write_split(tmp_path / "crops/train", [b"a", b"b"], [4, 3])
+    builders.write_split(tmp_path / "pose/train", [b"x"] * len(counts), counts)
+    with pytest.raises(DataError, match=r"pose/train: its shards do not fit those of .*crops/train"):
+        stage_inputs([tmp_path / "crops", tmp_path / "pose"], ["train"])
+
+
+def test_reports_are_summed():
+    one, other = ShardReport(2, Counter(a=1)), ShardReport(3, Counter(a=2, b=1), [Finding("x", "y")])
+    one.add(other)
+    assert (one.records, one.counts, len(one.rejects)) == (5, {"a": 3, "b": 1}, 1)
+    assert np.all([finding == Finding("x", "y") for finding in one.rejects])

@@ -1,0 +1,133 @@
+import zipfile
+import zlib
+
+import pytest
+
+from pipeline.errors import DataError
+from pipeline.sources.archives import Archives
+from tests.builders import write_zip, zip_bytes
+
+
+def damaged(data: bytes, content: bytes) -> bytes:
+    """The archive with one byte of a stored member changed."""
+    place = data.index(content)
+    return data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :]
+
+
+def test_files_are_found_by_the_tail_of_their_path(tmp_path):
+    write_zip(tmp_path / "a.zip", [("Top/Top/train_images/1.jpg", b"one"), ("Top/train_id.txt", b"1\n")])
+    write_zip(tmp_path / "b.zip", [("val_images/1.jpg", b"two")])
+    archives = Archives(tmp_path)
+    for tail in ("train_images/1.jpg", "Top/train_images/1.jpg", "Top/Top/train_images/1.jpg"):
+        assert archives.read(archives.require(tail, "")) == b"one"
+    assert archives.read(archives.require("train_id.txt", "")) == b"1\n"
+    assert archives.find("n_images/1.jpg") is None and archives.find("Other/train_images/1.jpg") is None
+    assert archives.find("1.png") is None
+
+
+@pytest.mark.parametrize("outer_method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_nested_archives_are_read_two_levels_deep(tmp_path, outer_method):
+    deepest = zip_bytes([("masks/1.png", b"deep" * 50), ("masks/2.png", b"er")], zipfile.ZIP_DEFLATED)
+    middle = zip_bytes([("note.txt", b"x" * 300), ("inner.zip", deepest), ("masks/3.png", b"mid")], outer_method)
+    write_zip(tmp_path / "outer.zip", [("read.me", b"y" * 77), ("folder/middle.ZIP", middle)])
+    archives = Archives(tmp_path)
+    member = archives.require("masks/1.png", "")
+    assert archives.read(member) == b"deep" * 50
+    assert member.name == "outer.zip!/folder/middle.ZIP!/inner.zip!/masks/1.png"
+    # In turns: each level has a place of its own in the file.
+    files = archives.folder_files("masks")
+    assert [archives.read(files[stem]) for stem in ("3", "2", "1", "3")] == [b"mid", b"er", b"deep" * 50, b"mid"]
+    assert (member.size, member.crc) == (200, zlib.crc32(b"deep" * 50))
+
+
+def test_members_stand_in_the_order_of_archives_and_then_as_packed(tmp_path):
+    write_zip(tmp_path / "b.zip", [("x/9.jpg", b""), ("x/1.jpg", b"")])
+    write_zip(tmp_path / "a.ZIP", [("x/5.jpg", b"")])
+    (tmp_path / "notes.txt").write_text("no archive")
+    assert [member.path for member in Archives(tmp_path).members] == ["x/5.jpg", "x/9.jpg", "x/1.jpg"]
+
+
+def test_stems_may_hold_dots_spaces_and_other_scripts(tmp_path):
+    names = ["a.b.c", "with space", "写真_01", "Ünïcode"]
+    write_zip(tmp_path / "a.zip", [(f"images/{name}.jpg", name.encode()) for name in names])
+    archives = Archives(tmp_path)
+    files = archives.folder_files("images")
+    assert list(files) == names
+    assert [archives.read(member).decode() for member in files.values()] == names
+
+
+def test_folder_files_takes_only_files_right_in_the_folder(tmp_path):
+    write_zip(
+        tmp_path / "a.zip",
+        [("T/Images/1.jpg", b""), ("V/Images/2.jpg", b""), ("T/Images/sub/3.jpg", b""), ("T/Images/", b"")],
+    )
+    archives = Archives(tmp_path)
+    assert list(archives.folder_files("T/Images")) == ["1"] and list(archives.folder_files("Images")) == ["1", "2"]
+    assert archives.folder_files("nothing") == {}
+
+
+def test_shadows_that_macos_adds_are_no_files(tmp_path):
+    write_zip(
+        tmp_path / "a.zip",
+        [("x/1.jpg", b"one"), ("__MACOSX/x/._1.jpg", b"s"), ("x/._1.jpg", b"s"), ("__MACOSX/x/1.jpg", b"s")],
+    )
+    archives = Archives(tmp_path)
+    assert [member.path for member in archives.members] == ["x/1.jpg"]
+    assert archives.read(archives.require("x/1.jpg", "")) == b"one"
+
+
+def test_a_tail_that_fits_two_files_is_an_error(tmp_path):
+    for name in ("a.zip", "b.zip"):
+        write_zip(tmp_path / name, [("T/train_id.txt", b""), ("T/Images/1.jpg", b"")])
+    archives = Archives(tmp_path)
+    with pytest.raises(DataError, match=r"T/train_id\.txt: found twice, as a\.zip!/T/train_id\.txt and b\.zip!/T"):
+        archives.find("T/train_id.txt")
+    with pytest.raises(DataError, match=r"b\.zip!/T/Images/1\.jpg: the name '1' stands twice in T/Images"):
+        archives.folder_files("T/Images")
+
+
+def test_a_missing_file_is_told_with_the_hint(tmp_path):
+    write_zip(tmp_path / "a.zip", [("x.txt", b"")])
+    with pytest.raises(DataError, match=r"no archive there holds T/train_id\.txt\. Place LIP there"):
+        Archives(tmp_path).require("T/train_id.txt", "Place LIP there")
+
+
+def test_a_missing_folder_is_told(tmp_path):
+    with pytest.raises(DataError, match=r"nowhere: no such folder\. Run `hpp download` first"):
+        Archives(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("size", [0, 10, -30])
+def test_a_truncated_archive_is_named(tmp_path, size):
+    data = zip_bytes([("x/1.jpg", b"content" * 20)])
+    (tmp_path / "a.zip").write_bytes(data[:size])
+    with pytest.raises(DataError, match=r"a\.zip: not a whole zip archive .*Get it again"):
+        _ = Archives(tmp_path).members
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_a_truncated_inner_archive_is_named(tmp_path, method):
+    inner = zip_bytes([("x/1.jpg", b"content" * 20)])
+    (tmp_path / "a.zip").write_bytes(zip_bytes([("inner.zip", inner[:-30])], method))
+    with pytest.raises(DataError, match=r"a\.zip!/inner\.zip: not a whole zip archive"):
+        _ = Archives(tmp_path).members
+
+
+def test_damage_inside_a_file_is_named_and_the_others_are_read(tmp_path):
+    data = zip_bytes([("x/1.jpg", b"first file"), ("x/2.jpg", b"second file")])
+    (tmp_path / "a.zip").write_bytes(damaged(data, b"second file"))
+    archives = Archives(tmp_path)
+    assert archives.read(archives.require("x/1.jpg", "")) == b"first file"
+    with pytest.raises(DataError, match=r"a\.zip!/x/2\.jpg: cannot be read \(Bad CRC-32.*Get the archive again"):
+        archives.read(archives.require("x/2.jpg", ""))
+
+
+def test_damage_of_a_deflated_file_and_of_its_header_is_named(tmp_path):
+    data = bytearray(zip_bytes([("x/1.jpg", bytes(range(256)) * 40)], zipfile.ZIP_DEFLATED))
+    for name, place in (("deflated", 60), ("header", 0)):
+        broken = bytes(data[:place]) + b"\xff" * 30 + bytes(data[place + 30 :])
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.zip").write_bytes(broken)
+        archives = Archives(tmp_path / name)
+        with pytest.raises(DataError, match=r"a\.zip!/x/1\.jpg: cannot be read"):
+            archives.read(archives.require("x/1.jpg", ""))
