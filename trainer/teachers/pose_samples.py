@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.geometry.affine import transform_points
-from pipeline.geometry.crop import window_of_box
+from pipeline.geometry.crop import Window, window_of_box
 from pipeline.pose.crops import crop_matrix, warp_crop
 from pipeline.pose.decoding import input_to_cells
 from pipeline.records import ImageRecord
@@ -23,6 +23,7 @@ ROTATED_SHARE = 0.6
 BLACKED_SHARE = 0.4
 CUT_SHARE = 0.6
 CUT_MARGIN = (0.0, 0.3)
+TRUNCATED_SHARE = 0.3
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,9 +70,16 @@ def draw_pose_sample(
     image = record.decode_image()
     if rng.random() < BLACKED_SHARE:
         image = _without_others(image, record, row)
+    box = people.boxes[row].astype(np.float64)
+    assert people.keypoints is not None
+    joints = people.keypoints[row].astype(np.float64)
     if rng.random() < CUT_SHARE:
-        image = _cut_out(image, people.boxes[row], rng.uniform(*CUT_MARGIN))
-    x, y, w, h = people.boxes[row].astype(np.float64)
+        if rng.random() < TRUNCATED_SHARE:
+            box = _truncated(box, rng)
+        window = window_of_box(box, (record.height, record.width), rng.uniform(*CUT_MARGIN))
+        image = _cut_out(image, window)
+        joints = joints * _inside(joints, window)[:, None]
+    x, y, w, h = box
     low, high = np.log(SIDE_FACTOR)
     factor_w, factor_h = np.exp(rng.uniform(low, high, 2))
     centre = np.array([x + w / 2, y + h / 2]) + rng.uniform(-SHIFT, SHIFT, 2) * (w, h)
@@ -81,8 +89,6 @@ def draw_pose_sample(
     mirror = bool(rng.random() < 0.5)
     matrix = crop_matrix(box, input_hw, angle_deg=angle if turned else 0.0, mirror=mirror)
     crop = vary_colour(warp_crop(image, matrix, input_hw), rng)
-    assert people.keypoints is not None
-    joints = people.keypoints[row].astype(np.float64)
     if mirror:
         joints = joints[keypoints.hflip_index]
     heatmaps, weights = draw_targets(transform_points(matrix, joints[:, :2]), joints[:, 2] > 0, input_hw, stride)
@@ -112,9 +118,23 @@ def draw_targets(
     return maps.astype(np.float32), weights
 
 
-def _cut_out(image: np.ndarray, box: np.ndarray, expand: float) -> np.ndarray:
-    """The image black outside the box, as the network sees a person's crop."""
-    window = window_of_box(box, (image.shape[0], image.shape[1]), expand)
+def _truncated(box: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """The box without its lower part (two times in three), or without a part of one side."""
+    x, y, w, h = box
+    if rng.random() < 2 / 3:
+        return np.array([x, y, w, h * rng.uniform(0.4, 0.9)])
+    kept = rng.uniform(0.6, 0.9)
+    return np.array([x + (w * (1 - kept) if rng.random() < 0.5 else 0), y, w * kept, h])
+
+
+def _inside(joints: np.ndarray, window: Window) -> np.ndarray:
+    """(K,) bool: the joint lies in the window."""
+    x, y = joints[:, 0], joints[:, 1]
+    return (x > window.x0 - 0.5) & (x < window.x1 - 0.5) & (y > window.y0 - 0.5) & (y < window.y1 - 0.5)
+
+
+def _cut_out(image: np.ndarray, window: Window) -> np.ndarray:
+    """The image black outside the window, as the network sees a person's crop."""
     cut = np.zeros_like(image)
     cut[window.y0 : window.y1, window.x0 : window.x1] = window.cut(image)
     return cut

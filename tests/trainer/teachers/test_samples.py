@@ -56,6 +56,7 @@ def still(monkeypatch):
     monkeypatch.setattr(pose_samples, "SHIFT", 0.0)
     monkeypatch.setattr(pose_samples, "SIDE_FACTOR", (1.0, 1.0))
     monkeypatch.setattr(pose_samples, "ROTATED_SHARE", 0.0)
+    monkeypatch.setattr(pose_samples, "TRUNCATED_SHARE", 0.0)
     monkeypatch.setattr(pose_samples, "vary_colour", lambda image, rng: image)
 
 
