@@ -109,7 +109,9 @@ class DetectorFit(Section):
     lr: Positive
     warmup_steps: int = Field(ge=0)
     weight_decay: NotNegative
-    precision: Literal["32-true", "bf16-mixed"] = Field("32-true", description="bf16-mixed: faster where the CPU has AMX")
+    precision: Literal["32-true", "bf16-mixed"] = Field(
+        "32-true", description="bf16-mixed: faster where the CPU has AMX"
+    )
 
 
 class Detector(Section):
@@ -131,7 +133,9 @@ class PoseFit(Section):
     lr: Positive
     warmup_steps: int = Field(ge=0)
     weight_decay: NotNegative
-    precision: Literal["32-true", "bf16-mixed"] = Field("32-true", description="bf16-mixed: faster where the CPU has AMX")
+    precision: Literal["32-true", "bf16-mixed"] = Field(
+        "32-true", description="bf16-mixed: faster where the CPU has AMX"
+    )
 
 
 class Pose(Section):
