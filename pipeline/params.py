@@ -98,6 +98,9 @@ class Executor(Section):
 
     backend: Literal["local"] = "local"
     workers: int = Field(0, ge=0, description="processes; 0 is one per core")
+    loader_workers: int = Field(
+        0, ge=0, description="processes that decode and augment for training; 0 is none beside it"
+    )
 
 
 class DetectorFit(Section):
@@ -225,7 +228,6 @@ class Train(Section):
     warmup_steps: int = Field(0, ge=0, description="steps in which the rate rises linearly to lr")
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
     threads: Count = Field(2, description="of one operation on the CPU; another number rounds differently")
-    loader_workers: int = Field(1, ge=0, description="processes that decode and augment; never changes a result")
     validate_every: Count = Field(1, description="epochs between two validations; the last epoch always has one")
     loss: Loss = Loss()
     augment: Augment = Augment()
