@@ -115,6 +115,7 @@ class DetectorFit(Section):
     precision: Literal["32-true", "bf16-mixed"] = Field(
         "32-true", description="bf16-mixed: faster where the CPU has AMX"
     )
+    threads: Count = Field(2, description="of one operation on the CPU; another number rounds differently")
 
 
 class Detector(Section):
@@ -139,6 +140,7 @@ class PoseFit(Section):
     precision: Literal["32-true", "bf16-mixed"] = Field(
         "32-true", description="bf16-mixed: faster where the CPU has AMX"
     )
+    threads: Count = Field(2, description="of one operation on the CPU; another number rounds differently")
 
 
 class Pose(Section):

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pipeline.detection.threads import fixed_threads
 from pipeline.params import PoseFit
 from pipeline.pose.simple_baseline import ARCHITECTURE, INPUT, PoseOptions, SimpleBaseline, input_tensor
 from pipeline.records import ImageRecord
@@ -74,7 +75,8 @@ def fit_pose(
         return {"heatmaps": heatmap_loss(maps, targets, weights)}
 
     fingerprint = fit_fingerprint(records, section, seed, (ARCHITECTURE, options, spec, teacher and teacher.teacher_id))
-    fit_network(network, _losses, section, seed, scratch / "fit_pose.pt", fingerprint, progress)
+    with fixed_threads(section.threads):
+        fit_network(network, _losses, section, seed, scratch / "fit_pose.pt", fingerprint, progress)
     write_teacher(out, network, ARCHITECTURE, options, spec)
 
 

@@ -20,19 +20,11 @@ RCNN = RcnnOptions(
     widths=(4, 8), blocks=(1, 1), fpn_channels=8, anchor_sizes=(12, 24), box_features=16, mask_layers=(8,), max_people=6
 )
 POSE = PoseOptions(widths=(8, 16), blocks=(1, 1), deconv_widths=(16,))
-FIT = {"dataset": "toy", "steps": 2, "batch_size": 2, "lr": 1e-3, "warmup_steps": 1, "weight_decay": 0.01}
+FIT = {"dataset": "toy", "steps": 2, "batch_size": 2, "lr": 1e-3, "warmup_steps": 1, "weight_decay": 0.01, "threads": 1}
 
 
 class Stop(Exception):
     """A user who loses patience."""
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def fitted(kind: str, scenes, out: Path, seed: int = 3, progress=lambda *_: None, **changes) -> bytes:
@@ -107,6 +99,13 @@ def test_the_pose_network_learns_four_scenes(scenes, tmp_path):
     assert np.mean(losses[-5:]) < 0.7 * np.mean(losses[:5])
     tool = load_simple_baseline(tmp_path / "a")
     assert tool.estimate(scenes[0].decode_image(), scenes[0].people.boxes).shape == (1, 17, 3)
+
+
+def test_threads_are_the_section_s_own_and_put_back(scenes, tmp_path):
+    before, seen = torch.get_num_threads(), []
+    fitted("pose", scenes, tmp_path / "a", threads=before + 1, progress=lambda *_: seen.append(torch.get_num_threads()))
+    assert seen == [before + 1] * 2
+    assert torch.get_num_threads() == before
 
 
 def test_a_second_fit_starts_from_the_weights_of_the_first(scenes, tmp_path):
