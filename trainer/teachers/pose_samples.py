@@ -71,7 +71,8 @@ def draw_pose_sample(
     if rng.random() < BLACKED_SHARE:
         image = _without_others(image, record, row)
     box = people.boxes[row].astype(np.float64)
-    assert people.keypoints is not None
+    if people.keypoints is None:
+        raise ValueError(f"record: {record.sample_id} has no joints, expected one of `people_with_joints`")
     joints = people.keypoints[row].astype(np.float64)
     if rng.random() < CUT_SHARE:
         if rng.random() < TRUNCATED_SHARE:
