@@ -60,7 +60,8 @@ class Context:
         if self.quiet:
             yield lambda more: None
         elif self.bars:
-            with tqdm(total=total, desc=label, unit=f" {unit}", file=sys.stderr) as bar:
+            scale = {"unit": "B", "unit_scale": True} if unit == "bytes" else {"unit": f" {unit}"}
+            with tqdm(total=total or None, desc=label, file=sys.stderr, **scale) as bar:
                 yield lambda more: bar.update(more) and None
         else:
             yield _PlainProgress(label, total, unit).advance
@@ -89,16 +90,16 @@ class Context:
 
 
 class _PlainProgress:
-    """A line at every tenth of the way."""
+    """A line at every tenth of the way, or at every hundred million where the whole is not known."""
 
     def __init__(self, label: str, total: int, unit: str) -> None:
         self.label, self.total, self.unit, self.done = label, total, unit, 0
 
     def advance(self, done: int) -> None:
         before, self.done = self.done, self.done + done
-        tenths = max(self.total, 1)
-        if self.done * 10 // tenths > before * 10 // tenths:
-            click.echo(f"{self.label}: {self.done}/{self.total} {self.unit}", err=True)
+        step = self.total / 10 if self.total else 1e8
+        if self.done // step > before // step:
+            click.echo(f"{self.label}: {self.done}/{self.total or '?'} {self.unit}", err=True)
 
 
 def _rounded(values: Any) -> Any:
