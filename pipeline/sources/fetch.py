@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
+
+from filelock import FileLock, Timeout
 
 from pipeline.errors import DataError
 from pipeline.sources.download import VerifiedFile
@@ -53,16 +56,30 @@ class Fetcher:
         Raises:
             DataError: some cannot be had, or one placed by hand is not the right one; the others are kept for the next call.
         """
-        self.store.mkdir(parents=True, exist_ok=True)
         verified, missing = [], {}
-        for file in files:
-            try:
-                verified.append(self._bring(file, folder / file.name))
-            except MirrorError as error:
-                missing[file.name] = str(error)
+        with self.alone():
+            for file in files:
+                try:
+                    verified.append(self._bring(file, folder / file.name))
+                except MirrorError as error:
+                    missing[file.name] = str(error)
         if missing:
             raise DataError(self._what_to_place(missing, len(files)))
         return verified
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Hold the store: two downloads at once would write into each other's unfinished files.
+
+        Raises:
+            DataError: another process holds it.
+        """
+        self.store.mkdir(parents=True, exist_ok=True)
+        try:
+            with FileLock(self.store.with_name(f"{self.store.name}.lock"), timeout=0):
+                yield
+        except Timeout as error:
+            raise DataError(f"{self.dataset}: another download of it is running. Wait for its end") from error
 
     def _bring(self, file: RemoteFile, target: Path) -> VerifiedFile:
         placed, kept = self.manual / file.name, self.store / file.name

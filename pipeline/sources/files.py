@@ -57,7 +57,7 @@ def wrong_with(path: Path, name: str) -> str | None:
             with path.open("rb") as file:
                 check_tar(file)
         except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
-            return f"not a whole tar archive ({size} bytes; {error})"
+            return f"not a whole tar archive ({size} bytes; {' '.join(str(error).split())})"
         except DataError as error:
             return str(error)
     return None

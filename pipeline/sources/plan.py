@@ -136,11 +136,12 @@ def _bring_loose(
 ) -> VerifiedFile:
     """A folder's loose files as one archive, which is what the lock and the checksum are about."""
     loose, packed = fetcher.store / "loose", fetcher.store / UNPACKED
-    if not packed.is_file():
-        for path, file in files.items():
-            _bring_one(file, loose / path, fetcher)
-        pack(loose, [loose / path for path in files], packed)
-        shutil.rmtree(loose)
+    with fetcher.alone():
+        if not packed.is_file():
+            for path, file in files.items():
+                _bring_one(file, loose / path, fetcher)
+            pack(loose, [loose / path for path in files], packed)
+            shutil.rmtree(loose)
     return fetcher.bring([_with(RemoteFile(UNPACKED), sha256)], folder)[0]
 
 
