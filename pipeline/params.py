@@ -127,6 +127,11 @@ class Dataset(Section):
     )
     limits: Limits | None = Field(None, description="this set's own limits, in place of `quality`")
 
+    @property
+    def source_text(self) -> str:
+        """The source in one line: as it stands in params.yaml, or the names of its files."""
+        return self.source if isinstance(self.source, str) else ", ".join(file.name for file in self.source)
+
 
 class Download(Section):
     """How patiently files are downloaded; never changes a result."""
@@ -303,6 +308,10 @@ class Params(Section):
         if both:
             raise ValueError(f"{both[0]!r} stands in datasets and in teacher_datasets; give one of them another name")
         return self
+
+    def place(self, name: str) -> str:
+        """The place of a data set's section in params.yaml."""
+        return f"{'datasets' if name in self.datasets else 'teacher_datasets'}.{name}"
 
     def dataset(self, name: str) -> Dataset:
         """The data set of that name, parsing or teacher set.

@@ -32,10 +32,8 @@ def _about(section: Dataset) -> str:
     layout = LAYOUTS[section.layout]
     if section.source == "sample":
         source = "drawn here, " + ", ".join(f"{count} {split}" for split, count in section.images.items())
-    elif isinstance(section.source, str):
-        source = section.source
     else:
-        source = ", ".join(file.name for file in section.source)
+        source = section.source_text
     published = ", ".join(f"{count} {split}" for split, count in layout.published.items())
     return (
         f"{source}; layout {section.layout} (published: {published}); {section.people} person(s) per image; "

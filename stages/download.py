@@ -13,10 +13,11 @@ import click
 from pipeline.datasets.sample.archives import write_archives
 from pipeline.params import Dataset
 from pipeline.shards.write import replace_folder
+from pipeline.sources.bring import bring_remote
 from pipeline.sources.download import VerifiedFile, bring_local, verify
 from pipeline.sources.fetch import Fetcher
 from pipeline.sources.lock import SourceLock
-from pipeline.sources.plan import Remote, bring_remote, plan_source
+from pipeline.sources.plan import Remote, plan_source
 from pipeline.sources.registry import load_registry
 from pipeline.sources.retry import Patience
 from stages.context import Context, pass_context
@@ -67,7 +68,7 @@ def _fill(context: Context, dataset: str, section: Dataset, folder: Path) -> lis
             )
         return verify(folder, section.sha256)
     plan = plan_source(
-        f"datasets.{dataset}.source", section.source, section.layout, section.splits, section.sha256, load_registry(SOURCES)
+        f"{context.params.place(dataset)}.source", section.source, section.layout, section.splits, section.sha256, load_registry(SOURCES)
     )  # fmt: skip
     if isinstance(plan, Remote):
         with _file_progress(context, dataset) as told:

@@ -64,7 +64,7 @@ def _card(dataset: str, section: Dataset, keypoint_set: str | None, figures: dic
     rows = "\n".join(f"| {split} | {values['samples']} | {values['bytes']} |" for split, values in figures.items())
     return (
         f"# {dataset}\n\n"
-        f"Person crops with part masks, edge maps and joints. Source: {section.source} in the layout of {section.layout}; "
+        f"Person crops with part masks, edge maps and joints. Source: {section.source_text} in the layout of {section.layout}; "
         f"label set `{section.label_set}`, keypoint set `{keypoint_set}`.\n\n"
         f"| split | samples | bytes |\n|---|---|---|\n{rows}\n\n"
         "Read them with `pipeline.shards.open_shards`, or as plain parquet files; masks, person ids and edges are PNG bytes, "

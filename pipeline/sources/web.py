@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import IO
+from typing import IO, NamedTuple
 
 import requests
 import urllib3
@@ -60,9 +60,9 @@ def download_http(
                 raise MirrorError(_short(error)) from error
             if page is None:
                 return
-            behind = confirmed(page, address[0])
+            behind = confirmed(page.text, page.url)
             if behind is None or len(address) > 1:
-                raise MirrorError(reason(page))
+                raise MirrorError(reason(page.text))
             address.insert(0, behind)
             attempt()
 
@@ -101,6 +101,13 @@ class _Refusal(requests.adapters.HTTPAdapter):
         )
 
 
+class _Page(NamedTuple):
+    """A web page, and the address that it came from in the end."""
+
+    text: str
+    url: str
+
+
 _PASSING_ERRORS = (
     requests.ConnectionError,
     requests.Timeout,
@@ -117,8 +124,8 @@ def _attempt(
     patience: Patience,
     progress: Progress,
     expected_bytes: int | None,
-) -> str | None:
-    """One request; the text of the page that came instead of the file, or None when the file is complete."""
+) -> _Page | None:
+    """One request; the page that came instead of the file, or None when the file is complete."""
     origin = part.origin(url)
     if origin is not None and origin.total == part.size:
         return None
@@ -138,14 +145,11 @@ def _attempt(
             file: IO[bytes] = part.path.open("ab")
         else:
             total = _length(response)
-            if expected_bytes is not None and total is not None and total != expected_bytes:
-                page = _page(chunks, name)
-                if page is not None:
-                    return page
-                raise MirrorError(f"the file there has {total} bytes, expected {expected_bytes}")
             first = next(chunks, b"")
             if is_page(first, name):
-                return _text(first, chunks)
+                return _Page(_text(first, chunks), response.url)
+            if expected_bytes is not None and total is not None and total != expected_bytes:
+                raise MirrorError(f"the file there has {total} bytes, expected {expected_bytes}")
             file = part.begin(Origin(url, _validator(response), total))
             chunks = _again(first, chunks)
         _store(chunks, file, part.size, total, progress)
@@ -169,11 +173,6 @@ def _store(chunks: Iterator[bytes], file: IO[bytes], done: int, total: int | Non
 def _again(first: bytes, chunks: Iterator[bytes]) -> Iterator[bytes]:
     yield first
     yield from chunks
-
-
-def _page(chunks: Iterator[bytes], name: str) -> str | None:
-    first = next(chunks, b"")
-    return _text(first, chunks) if is_page(first, name) else None
 
 
 def _text(first: bytes, chunks: Iterator[bytes]) -> str:

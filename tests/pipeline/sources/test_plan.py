@@ -1,19 +1,13 @@
-import zipfile
 from pathlib import Path
 
-import fsspec
 import pytest
 
 from pipeline.errors import DataError, ParamsError
 from pipeline.params import SourceFile
 from pipeline.sources.drive import DriveLink, parse_link
-from pipeline.sources.fetch import Fetcher
 from pipeline.sources.files import RemoteFile
-from pipeline.sources.lock import SourceLock
-from pipeline.sources.plan import Remote, bring_remote, plan_source
+from pipeline.sources.plan import plan_source
 from pipeline.sources.registry import load_registry
-from pipeline.sources.retry import Patience
-from tests.builders import zip_bytes
 
 ROOT = Path(__file__).resolve().parents[3]
 REGISTRY = load_registry(ROOT / "data" / "sources.yaml")
@@ -115,44 +109,3 @@ def test_listed_files_keep_their_order_and_checksums():
 )
 def test_links_of_drive_are_understood(url, link):
     assert parse_link(url) == link
-
-
-@pytest.fixture
-def memory():
-    store = fsspec.filesystem("memory")
-    store.store.clear()
-    yield store
-    store.store.clear()
-
-
-def fetcher(project):
-    lock = SourceLock(project / "sources.lock.yaml", project / "guard")
-    return Fetcher("own", project / "store", project / "manual", lock, patience=Patience(0, sleep=lambda seconds: None))
-
-
-def test_a_folder_of_a_store_comes_as_its_archives_and_one_of_its_loose_files(memory, tmp_path):
-    masks = zip_bytes([("masks/1.png", b"m")])
-    for name, data in (("masks.zip", masks), ("images/2.jpg", b"two"), ("images/1.jpg", b"one"), ("deep/x.zip", masks)):
-        memory.pipe(f"/own/{name}", data)
-    remote = Remote((), "memory://own")
-    for turn in ("first", "second"):
-        folder = tmp_path / turn
-        folder.mkdir()
-        files = bring_remote(remote, fetcher(tmp_path), folder, {})
-        assert [file.name for file in files] == ["masks.zip", "unpacked.zip"]
-        assert (folder / "masks.zip").read_bytes() == masks
-        assert zipfile.ZipFile(folder / "unpacked.zip").namelist() == ["deep/x.zip", "images/1.jpg", "images/2.jpg"]
-    assert (tmp_path / "first/unpacked.zip").read_bytes() == (tmp_path / "second/unpacked.zip").read_bytes()
-    (tmp_path / "store/unpacked.zip").unlink()
-    memory.pipe("/own/images/1.jpg", b"changed")
-    (tmp_path / "third").mkdir()
-    with pytest.raises(DataError, match=r"unpacked\.zip: SHA-256 is \w+, expected \w+ as it first came"):
-        bring_remote(remote, fetcher(tmp_path), tmp_path / "third", {})
-
-
-def test_a_folder_that_is_not_there_is_told(memory, tmp_path):
-    with pytest.raises(DataError, match=r"own: memory://own: no such object or folder.*Look there"):
-        bring_remote(Remote((), "memory://own", "Look there"), fetcher(tmp_path), tmp_path, {})
-    memory.pipe("/own/readme.txt", b"x")
-    with pytest.raises(DataError, match=r"is one file, and 'readme\.txt' is no archive"):
-        bring_remote(Remote((), "memory://own/readme.txt"), fetcher(tmp_path), tmp_path, {})

@@ -172,12 +172,14 @@ def test_a_page_in_place_of_an_archive_is_recognised(server, download, html, tol
 
 def test_the_warning_about_unscanned_files_is_answered(server, download):
     form = (
-        '<html><form id="download-form" action="/download" method="get"><input type="hidden" name="id" value="x y">'
+        '<html><form id="download-form" action="download" method="get"><input type="hidden" name="id" value="x y">'
         '<input type="hidden" name="confirm" value="t"><input type="submit"></form></html>'
     )
-    server.add("download?id=x+y&confirm=t", DATA, cut(300_000))
-    assert download(server.add("a.zip", b"", page(form))) == DATA
-    assert [path for path, _ in server.requests] == ["a.zip", *["download?id=x+y&confirm=t"] * 2]
+    server.add("there/download?id=x+y&confirm=t", DATA, cut(300_000))
+    server.add("there/warning", b"", page(form))
+    assert download(server.add("a.zip", b"", redirect("/there/warning"))) == DATA
+    asked = ["a.zip", "there/warning", *["there/download?id=x+y&confirm=t"] * 2]
+    assert [path for path, _ in server.requests] == asked
 
 
 def test_a_form_that_leads_to_another_site_is_not_followed(server, download):
