@@ -60,9 +60,19 @@ class Context:
         if self.quiet:
             yield lambda more: None
         elif self.bars:
-            scale = {"unit": "B", "unit_scale": True} if unit == "bytes" else {"unit": f" {unit}"}
-            with tqdm(total=total or None, desc=label, file=sys.stderr, **scale) as bar:
-                yield lambda more: bar.update(more) and None
+            in_bytes = unit == "bytes"
+            with tqdm(
+                total=total or None,
+                desc=label,
+                unit="B" if in_bytes else f" {unit}",
+                unit_scale=in_bytes,
+                file=sys.stderr,
+            ) as bar:
+
+                def advance(more: int) -> None:
+                    bar.update(more)
+
+                yield advance
         else:
             yield _PlainProgress(label, total, unit).advance
 
@@ -97,8 +107,8 @@ class _PlainProgress:
 
     def advance(self, done: int) -> None:
         before, self.done = self.done, self.done + done
-        step = self.total / 10 if self.total else 1e8
-        if self.done // step > before // step:
+        tenths, whole = (10, self.total) if self.total else (1, 10**8)
+        if self.done * tenths // whole > before * tenths // whole:
             click.echo(f"{self.label}: {self.done}/{self.total or '?'} {self.unit}", err=True)
 
 

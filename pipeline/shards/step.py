@@ -11,7 +11,6 @@ import hashlib
 import json
 import os
 import shutil
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -31,6 +30,18 @@ class Finding:
     reason: str
 
 
+class Tally(dict[str, float]):
+    """Figures that are summed; one that was never added is 0."""
+
+    def __missing__(self, name: str) -> int:
+        return 0
+
+    def add(self, figures: Mapping[str, float]) -> None:
+        """Sum these figures into this tally."""
+        for name, value in figures.items():
+            self[name] += value
+
+
 @dataclass
 class ShardReport:
     """What became of one shard's samples.
@@ -43,14 +54,14 @@ class ShardReport:
     """
 
     records: int = 0
-    counts: Counter[str] = field(default_factory=Counter)
+    counts: Tally = field(default_factory=Tally)
     rejects: list[Finding] = field(default_factory=list)
     outcomes: list[Finding] = field(default_factory=list)
 
     def add(self, other: ShardReport) -> None:
         """Sum another shard's report into this one."""
         self.records += other.records
-        self.counts.update(other.counts)
+        self.counts.add(other.counts)
         self.rejects += other.rejects
         self.outcomes += other.outcomes
 
@@ -132,7 +143,7 @@ def _finished(path: Path) -> _Finished:
     content = json.loads(path.with_suffix(".json").read_text())
     report = ShardReport(
         records=content["records"],
-        counts=Counter(content["counts"]),
+        counts=Tally(content["counts"]),
         rejects=[Finding(**finding) for finding in content["rejects"]],
         outcomes=[Finding(**finding) for finding in content["outcomes"]],
     )
@@ -164,6 +175,7 @@ def run_step(
     max_rejects: int,
     limit_key: str,
     progress: Callable[[int], None],
+    card: Callable[[Mapping[str, ShardReport]], str] | None = None,
 ) -> dict[str, ShardReport]:
     """Make all shards that scratch lacks, then publish the folder.
 
@@ -178,6 +190,7 @@ def run_step(
         max_rejects: more rejects than this is an error, and nothing is published.
         limit_key: the parameter that sets it, for the error.
         progress: told the number of shards that are done.
+        card: reports -> the text of a README.md beside the splits.
 
     Returns:
         split -> the sum of its shards' reports.
@@ -202,7 +215,7 @@ def run_step(
     _refuse_rejects(
         step.name, [finding for report in reports.values() for finding in report.rejects], max_rejects, limit_key
     )
-    _publish(step, shards, paths, reports, describe, out)
+    _publish(step, shards, paths, reports, describe, out, card(reports) if card else None)
     return reports
 
 
@@ -222,6 +235,7 @@ def _publish(
     reports: Mapping[str, ShardReport],
     describe: Callable[[str, tuple[ShardEntry, ...]], Manifest],
     out: Path,
+    card: str | None,
 ) -> None:
     aside = out.with_name(f".{out.name}.new-{os.getpid()}")
     shutil.rmtree(aside, ignore_errors=True)
@@ -240,6 +254,8 @@ def _publish(
             for kind in ("rejects", "outcomes"):
                 lines = [json.dumps(asdict(finding)) + "\n" for finding in getattr(report, kind)]
                 (aside / split / f"{kind}.jsonl").write_text("".join(lines), encoding="utf-8")
+        if card is not None:
+            (aside / "README.md").write_text(card, encoding="utf-8")
         replace_folder(aside, out)
     finally:
         shutil.rmtree(aside, ignore_errors=True)

@@ -9,9 +9,9 @@ import torch
 
 from pipeline.detection.torchvision_rcnn import RcnnOptions, load_detector
 from pipeline.params import DetectorFit, PoseFit
-from pipeline.pose.simple_baseline import PoseOptions, load_simple_baseline
+from pipeline.pose.simple_baseline import ARCHITECTURE, PoseOptions, load_simple_baseline
 from pipeline.records import People
-from pipeline.teacher_file import InputSpec
+from pipeline.teacher_file import InputSpec, read_teacher
 from trainer.teachers import loop
 from trainer.teachers.detector import fit_detector
 from trainer.teachers.pose import fit_pose, heatmap_loss
@@ -107,6 +107,18 @@ def test_the_pose_network_learns_four_scenes(scenes, tmp_path):
     assert np.mean(losses[-5:]) < 0.7 * np.mean(losses[:5])
     tool = load_simple_baseline(tmp_path / "a")
     assert tool.estimate(scenes[0].decode_image(), scenes[0].people.boxes).shape == (1, 17, 3)
+
+
+def test_a_second_fit_starts_from_the_weights_of_the_first(scenes, tmp_path):
+    fitted("pose", scenes, tmp_path / "first")
+    section, spec = PoseFit(**{**FIT, "steps": 1, "lr": 1e-12}), InputSpec(size=(32, 24))
+    fit_pose(
+        scenes, section, 8, tmp_path / "second", tmp_path, lambda *_: None, POSE, spec, start=tmp_path / "first"
+    )  # so small a rate that only the statistics of the norms move
+    first, second = (read_teacher(tmp_path / name, ARCHITECTURE).tensors for name in ("first", "second"))
+    for name in first:
+        if "running" not in name:
+            np.testing.assert_array_equal(second[name], first[name])
 
 
 def test_the_detector_s_file_detects(scenes, tmp_path):

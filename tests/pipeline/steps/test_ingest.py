@@ -1,0 +1,72 @@
+import io
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from pipeline.errors import DataError
+from pipeline.records import image_from_row
+from pipeline.steps.ingest import ingest_shards, ingest_step
+from tests import builders
+
+MASK = np.arange(96, dtype=np.uint8).reshape(12, 8) % 20
+
+
+def write_set(folder, names, broken=()):
+    images = {name: b"" if name in broken else builders.jpeg(seed=seed) for seed, name in enumerate(names)}
+    return builders.write_lip(
+        folder, images, {name: builders.png(MASK) for name in names}, [builders.pose_row(names[0], {0: (1, 2, 1)})]
+    )
+
+
+def made(folder, names, **options):
+    shards = ingest_shards(write_set(folder, names, **options), "lip", ["train"], 2)
+    step = ingest_step(folder, "toy", "lip", 2)
+    return [(shard, step.key(shard), *step.work(shard.inputs)) for shard in shards]
+
+
+def ids(data):
+    return [image_from_row(row).sample_id for row in pq.read_table(io.BytesIO(data)).to_pylist()]
+
+
+def test_shards_are_cut_in_source_order(tmp_path):
+    one, two, three = made(tmp_path, ["c_1", "a.2_2", "b_3", "d_4", "e_5"])
+    assert [ids(data) for _, _, data, _ in (one, two, three)] == [["c_1", "a.2_2"], ["b_3", "d_4"], ["e_5"]]
+    assert [shard.stem for shard, *_ in (one, two, three)] == ["part-00000", "part-00001", "part-00002"]
+    assert one[3].records == 2 and one[3].counts["people"] == 2 and one[3].counts["keypoints"] == 1
+    assert one[3].counts["bytes"] == len(builders.jpeg(seed=0)) + len(builders.jpeg(seed=1))
+
+
+def test_appended_images_change_only_their_own_shards(tmp_path):
+    before = made(tmp_path / "before", ["a_1", "b_2", "c_3"])
+    after = made(tmp_path / "after", ["a_1", "b_2", "c_3", "d_4", "e_5"])
+    assert [key for _, key, *_ in before][:1] == [key for _, key, *_ in after][:1]
+    assert before[0][2] == after[0][2] and before[1][1] != after[1][1] and len(after) == 3
+
+
+def test_another_label_set_or_name_makes_other_shards(tmp_path):
+    (shard,) = ingest_shards(write_set(tmp_path, ["a_1"]), "lip", ["train"], 2)
+    keys = {ingest_step(tmp_path, name, labels, 2).key(shard) for name in ("toy", "lip") for labels in ("lip", "cihp")}
+    assert len(keys) == 4
+    assert ingest_step(tmp_path / "moved", "toy", "lip", 2).key(shard) in keys
+
+
+def test_a_broken_image_is_rejected_and_the_others_kept(tmp_path):
+    ((_, _, data, report),) = made(tmp_path, ["a_1", "b_2"], broken=["a_1"])
+    assert ids(data) == ["b_2"] and report.records == 1
+    (reject,) = report.rejects
+    assert reject.sample_id == "a_1" and reject.reason.startswith("toy/a_1: TrainVal_images.zip!/")
+    assert "not a readable JPEG or PNG (0 bytes)" in reject.reason
+
+
+def test_archives_that_were_replaced_are_opened_again(tmp_path):
+    folder = tmp_path / "raw"
+    assert made(folder, ["a_1"])[0][3].records == 1
+    folder.rename(tmp_path / "old")
+    ((_, _, data, report),) = made(folder, ["z_9"])
+    assert ids(data) == ["z_9"] and not report.rejects
+
+
+def test_a_split_that_the_layout_lacks_is_told(tmp_path):
+    with pytest.raises(DataError, match="layout 'coco' has no split 'test'; it has train, val"):
+        ingest_shards(tmp_path, "coco", ["test"], 2)

@@ -1,0 +1,168 @@
+"""The steps edges, pose (annotated), heatmaps and shard on tables of a few crops."""
+
+import io
+import zipfile
+from dataclasses import replace
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from pipeline.errors import DataError
+from pipeline.geometry.affine import letterbox, transform_points
+from pipeline.images import decode_map, encode_png
+from pipeline.labels import edge_map, gaussian_heatmaps
+from pipeline.records import EDGE_SCHEMA, POSE_SCHEMA, SAMPLE_SCHEMA, sample_from_row, sample_row
+from pipeline.shards.write import parquet_bytes
+from pipeline.steps.edges import edges_step
+from pipeline.steps.heatmaps import heatmaps_step
+from pipeline.steps.pose import annotated_pose_step
+from pipeline.steps.samples import samples_step
+from tests.trainer.builders import make_sample
+
+SAMPLES = [make_sample(0), make_sample(1, hw=(57, 31)), make_sample(2, keypoints=False, masked=False)]
+
+
+def write_crops(folder, samples=SAMPLES):
+    path = folder / "crops.parquet"
+    path.write_bytes(parquet_bytes([sample_row(sample) for sample in samples], SAMPLE_SCHEMA, 2))
+    return path
+
+
+def rows(data):
+    return pq.read_table(io.BytesIO(data)).to_pylist()
+
+
+def save(path, data):
+    path.write_bytes(data)
+    return path
+
+
+@pytest.mark.parametrize("width", [1, 3])
+def test_edges_are_those_of_the_mask(tmp_path, width):
+    data, report = edges_step(width, False, 2).work((write_crops(tmp_path),))
+    found = rows(data)
+    assert [row["sample_id"] for row in found] == [sample.sample_id for sample in SAMPLES]
+    expected = [edge_map(sample.decode_mask(), width) for sample in SAMPLES[:2]]
+    for row, edge in zip(found, expected, strict=False):
+        assert np.array_equal(decode_map(row["edge"], "x"), edge) and edge.any()
+    assert found[2]["edge"] is None
+    assert report.counts["masks"] == 2 and report.records == 3
+    assert report.counts["edge_pixels"] == sum(int(edge.sum()) for edge in expected)
+    assert report.counts["pixels"] == 48 * 32 + 57 * 31
+
+
+def test_borders_between_people_are_marked_where_asked(tmp_path):
+    mask, people = np.full((9, 9), 5, np.uint8), np.zeros((9, 9), np.uint8)
+    people[:, :4], people[:, 4:] = 1, 2
+    mask[:, 7:] = 255
+    people[:, 8:] = 3
+    sample = replace(make_sample(0, hw=(9, 9)), mask=encode_png(mask), people_map=encode_png(people))
+    path = write_crops(tmp_path, [sample])
+    without, between = (
+        decode_map(rows(edges_step(1, asked, 2).work((path,))[0])[0]["edge"], "x") for asked in (False, True)
+    )
+    assert not without.any()
+    # The left pixel of the pair, and the diagonals' upper right one; nothing at the ignored columns.
+    expected = np.zeros((9, 9), np.uint8)
+    expected[:, 3], expected[:-1, 4] = 1, 1
+    assert np.array_equal(between, expected)
+
+
+def write_pose(folder, samples=SAMPLES):
+    data, report = annotated_pose_step(16, 2).work((write_crops(folder, samples),))
+    return save(folder / "pose.parquet", data), report
+
+
+def test_annotated_joints_pass_as_they_are(tmp_path):
+    path, report = write_pose(tmp_path)
+    found = rows(path.read_bytes())
+    for row, sample in zip(found, SAMPLES, strict=True):
+        expected = np.zeros((16, 3)) if sample.keypoints is None else sample.keypoints
+        known = expected[:, 2] > 0
+        assert np.array_equal(np.array(row["keypoints"], np.float32), expected.astype(np.float32))
+        assert row["keypoint_origin"] == ["annotated" if one else "" for one in known]
+        assert row["keypoint_confidence"] == known.astype(float).tolist()
+    assert report.counts["annotated"] == 10 and report.records == 3
+
+
+@pytest.mark.parametrize("convention, maps", [("corrpm", 16), ("mula", 17), ("exact", 16)])
+def test_heatmaps_are_those_of_the_letterboxed_joints(tmp_path, convention, maps):
+    pose, _ = write_pose(tmp_path)
+    data, report = heatmaps_step((12, 8), 4, 1.5, "cells", convention, True).work((tmp_path / "crops.parquet", pose))
+    archive = np.load(io.BytesIO(data))
+    assert archive.files == [sample.sample_id for sample in SAMPLES]
+    drawn = 0
+    for sample in SAMPLES:
+        keypoints = np.zeros((16, 3)) if sample.keypoints is None else sample.keypoints.astype(float)
+        # Written out: scale to fit 48 x 32, centred, pixel centres at whole numbers.
+        scale = min(48 / sample.height, 32 / sample.width)
+        shift = (np.array([32 - scale * sample.width, 48 - scale * sample.height]) + scale - 1) / 2
+        moved = np.column_stack([keypoints[:, :2] * scale + shift, keypoints[:, 2]])
+        matrix = letterbox((sample.height, sample.width), (48, 32))
+        np.testing.assert_allclose(transform_points(matrix, keypoints[:, :2]), moved[:, :2], atol=1e-9)
+        expected = gaussian_heatmaps(moved, (12, 8), 4, 1.5, "cells", convention)
+        found = archive[sample.sample_id]
+        assert found.shape == (maps, 12, 8) and found.dtype == np.float16
+        np.testing.assert_allclose(found, expected, atol=1e-3)
+        drawn += int((expected[:16].max(axis=(1, 2)) > 0).sum())
+    assert report.counts["drawn"] == drawn == 10 and report.records == 3
+
+
+def test_uncompressed_heatmaps_are_stored(tmp_path):
+    pose, _ = write_pose(tmp_path)
+    data, _ = heatmaps_step((12, 8), 4, 1.5, None, "exact", False).work((tmp_path / "crops.parquet", pose))
+    assert {info.compress_type for info in zipfile.ZipFile(io.BytesIO(data)).infolist()} == {zipfile.ZIP_STORED}
+
+
+def write_all(folder):
+    crops = write_crops(folder)
+    pose, _ = write_pose(folder)
+    edges = save(folder / "edges.parquet", edges_step(3, False, 2).work((crops,))[0])
+    return crops, edges, pose, folder / "heatmaps-00000.npz"
+
+
+def test_samples_join_crops_edges_and_joints(tmp_path):
+    data, report = samples_step((48, 32), 2).work(write_all(tmp_path))
+    found = [sample_from_row(row) for row in rows(data)]
+    assert [sample.sample_id for sample in found] == [sample.sample_id for sample in SAMPLES]
+    for sample, source in zip(found, SAMPLES, strict=True):
+        assert sample.image == source.image and sample.mask == source.mask and sample.source_id == source.source_id
+        if source.mask is not None:
+            assert np.array_equal(sample.decode_edge(), edge_map(source.decode_mask(), 3))
+            assert np.array_equal(sample.keypoints, source.keypoints)
+            assert sample.keypoint_origin[9] == "annotated" and sample.keypoint_confidence[9] == 1
+        assert np.array_equal(sample.to_heatmap_input, letterbox((source.height, source.width), (48, 32)))
+    counted = np.bincount(np.concatenate([s.decode_mask().ravel() for s in SAMPLES[:2]]), minlength=20)
+    assert {key: count for key, count in report.counts.items()} == {
+        f"class {index}": int(count) for index, count in enumerate(counted) if count
+    }
+
+
+def shuffled(path, schema):
+    data = parquet_bytes(rows(path.read_bytes())[::-1], schema, 2)
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize("stage, schema", [(1, EDGE_SCHEMA), (2, POSE_SCHEMA)])
+def test_labels_of_other_samples_are_never_joined(tmp_path, stage, schema):
+    inputs = write_all(tmp_path)
+    shuffled(inputs[stage], schema)
+    with pytest.raises(DataError, match=rf"{inputs[stage].name}: holds other samples than .*crops\.parquet"):
+        samples_step((48, 32), 2).work(inputs)
+
+
+def test_joints_of_other_samples_are_never_drawn(tmp_path):
+    crops, _, pose, _ = write_all(tmp_path)
+    shuffled(pose, POSE_SCHEMA)
+    with pytest.raises(DataError, match=r"pose\.parquet: holds other samples than"):
+        heatmaps_step((12, 8), 4, 1.5, None, "exact", True).work((crops, pose))
+
+
+def test_a_step_is_keyed_by_what_decides_its_bytes():
+    assert edges_step(3, False, 2).parameters == {"width": 3, "between_people": False, "row_group": 2}
+    maps = heatmaps_step((12, 8), 4, 1.5, None, "exact", True).parameters
+    assert maps == {
+        "size": [12, 8], "stride": 4, "sigma": 1.5, "sigma_space": None, "convention": "exact", "compress": True,
+    }  # fmt: skip
+    assert samples_step((48, 32), 2).parameters == {"heatmap_input": [48, 32], "row_group": 2}
