@@ -25,7 +25,7 @@ def download_object(
     Raises:
         MirrorError: the object cannot be had, or its driver is not installed.
     """
-    persist(lambda: _attempt(url, part, progress, expected_bytes), part.path, patience)
+    persist(lambda: _attempt(url, part, progress, expected_bytes), patience, part.path)
 
 
 def list_objects(url: str) -> list[tuple[str, str, int]] | None:

@@ -6,6 +6,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 class MirrorError(Exception):
@@ -39,8 +42,8 @@ class Patience:
     sleep: Callable[[float], None] = time.sleep
 
 
-def persist(attempt: Callable[[], None], part: Path, patience: Patience) -> None:
-    """Call `attempt` until it returns; a try that brought the unfinished file further than ever starts the count anew.
+def persist(attempt: Callable[[], T], patience: Patience, part: Path | None = None) -> T:
+    """What `attempt` returns in the end; a try that brought `part` further than ever starts the count anew.
 
     Raises:
         MirrorError: the address cannot give the file, or the tries are used up.
@@ -59,5 +62,5 @@ def persist(attempt: Callable[[], None], part: Path, patience: Patience) -> None
             patience.sleep(max(0.0, min(wait, patience.longest_wait_s)))
 
 
-def _size(part: Path) -> int:
-    return part.stat().st_size if part.exists() else 0
+def _size(part: Path | None) -> int:
+    return part.stat().st_size if part is not None and part.exists() else 0

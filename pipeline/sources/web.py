@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import IO, NamedTuple
@@ -50,14 +51,8 @@ def download_http(
     with open_session(patience) as session:
 
         def attempt() -> None:
-            try:
+            with _told_apart():
                 page = _attempt(session, address[0], part, name, patience, progress, expected_bytes)
-            except _PASSING_ERRORS as error:
-                if isinstance(error, requests.exceptions.SSLError):
-                    raise MirrorError(f"no trusted connection ({_short(error)})") from error
-                raise PassingError(_short(error)) from error
-            except requests.RequestException as error:
-                raise MirrorError(_short(error)) from error
             if page is None:
                 return
             behind = confirmed(page.text, page.url)
@@ -66,7 +61,7 @@ def download_http(
             address.insert(0, behind)
             attempt()
 
-        persist(attempt, part.path, patience)
+        persist(attempt, patience, part.path)
 
 
 def read_page(url: str, patience: Patience) -> str:
@@ -76,14 +71,26 @@ def read_page(url: str, patience: Patience) -> str:
         MirrorError: it cannot be had.
     """
     with open_session(patience) as session:
-        try:
-            with session.get(url, headers=_HEADERS, timeout=patience.timeout_s) as response:
+
+        def attempt() -> str:
+            with _told_apart(), session.get(url, headers=_HEADERS, timeout=patience.timeout_s) as response:
                 _check_status(response)
                 return response.text
-        except requests.RequestException as error:
-            raise MirrorError(_short(error)) from error
-        except PassingError as error:
-            raise MirrorError(str(error)) from error
+
+        return persist(attempt, patience)
+
+
+@contextmanager
+def _told_apart() -> Iterator[None]:
+    """The library's errors as trouble that passes, or that does not."""
+    try:
+        yield
+    except requests.exceptions.SSLError as error:
+        raise MirrorError(f"no trusted connection ({_short(error)})") from error
+    except _PASSING_ERRORS as error:
+        raise PassingError(_short(error)) from error
+    except requests.RequestException as error:
+        raise MirrorError(_short(error)) from error
 
 
 def open_session(patience: Patience) -> requests.Session:

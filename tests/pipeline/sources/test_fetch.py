@@ -10,7 +10,7 @@ from pipeline.sources.files import RemoteFile
 from pipeline.sources.lock import Locked, SourceLock
 from pipeline.sources.retry import Patience
 from tests.builders import tar_bytes, zip_bytes
-from tests.file_server import cut, page
+from tests.file_server import cut, page, status
 
 ZIP = zip_bytes([("images/1.jpg", b"content" * 9000)])
 OTHER = zip_bytes([("images/2.jpg", b"content" * 9000)])
@@ -190,7 +190,7 @@ def test_a_file_is_found_by_name_in_a_drive_folder(server, project):
     inner = "https://drive.google.com/drive/folders/inner"
     server.add("embeddedfolderview?id=top&resourcekey=0-k", b"", page(f"<html>{entry('LIP &amp; more', inner)}</html>"))
     listing = entry("b.zip", "https://drive.google.com/file/d/B/view") + entry("a.zip", "https://drive.google.com/file/d/A/view?resourcekey=r")  # fmt: skip
-    server.add("embeddedfolderview?id=inner", b"", page(f"<html>{listing}</html>"))
+    server.add("embeddedfolderview?id=inner", b"", status(503), page(f"<html>{listing}</html>"))
     server.add("download?id=A&export=download&confirm=t&resourcekey=r", ZIP)
     url = "https://drive.google.com/drive/folders/top?resourcekey=0-k"
     fetcher(project, server).bring([RemoteFile("a.zip", (url,))], project / "raw")
