@@ -7,7 +7,18 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    StringConstraints,
+    Tag,
+    ValidationError,
+    model_validator,
+)
 
 from pipeline.errors import ParamsError
 from pipeline.taxonomy import keypoint_set, label_set
@@ -37,6 +48,12 @@ def _known_keypoint_set(name: str) -> str:
     return keypoint_set(name).name
 
 
+def _plain_name(name: str) -> str:
+    if not name or name.startswith(".") or set(name) & set("/\\\0"):
+        raise ValueError("expected a file name without folders")
+    return name
+
+
 def _unique(names: tuple[str, ...]) -> tuple[str, ...]:
     if len(set(names)) != len(names):
         raise ValueError("a name stands there twice")
@@ -51,6 +68,7 @@ Count = Annotated[int, Field(ge=1)]
 Size = tuple[Count, Count]
 """(height, width)."""
 Splits = Annotated[tuple[Literal["train", "val", "test"], ...], Field(min_length=1), AfterValidator(_unique)]
+FileName = Annotated[str, AfterValidator(_plain_name)]
 LabelSetName = Annotated[str, AfterValidator(_known_label_set)]
 KeypointSetName = Annotated[str, AfterValidator(_known_keypoint_set)]
 
@@ -75,10 +93,27 @@ class Limits(Section):
     max_rejects: int = Field(0, ge=0, description="records that may be rejected before a stage fails")
 
 
+class SourceFile(Section):
+    """One file of a source that lies somewhere else."""
+
+    name: FileName
+    urls: Annotated[tuple[str, ...], Field(min_length=1, description="tried in this order")]
+    sha256: Annotated[str, StringConstraints(pattern="^[0-9a-fA-F]{64}$")] | None = None
+
+
+_PLACE, _FILES = "<place>", "<files>"
+Source = Annotated[
+    Annotated[str, Tag(_PLACE)] | Annotated[tuple[SourceFile, ...], Field(min_length=1), Tag(_FILES)],
+    Discriminator(lambda value: _FILES if isinstance(value, tuple) else _PLACE),
+]
+
+
 class Dataset(Section):
     """One data set: where it comes from and what it holds."""
 
-    source: str = Field("sample", description="'sample' (drawn), or a folder that holds the archives")
+    source: Source = Field(
+        "sample", description="'sample' (drawn), 'published', a local folder or archive, an address, or files"
+    )
     layout: Literal["lip", "cihp", "coco"] = Field(description="the reader")
     sha256: dict[str, str] = Field(default_factory=dict, description="archive name -> SHA-256 that it must have")
     images: dict[Literal["train", "val", "test"], Annotated[int, Field(ge=0)]] = Field(
@@ -91,6 +126,19 @@ class Dataset(Section):
         None, description="the annotated keypoints; none where the set has no joints"
     )
     limits: Limits | None = Field(None, description="this set's own limits, in place of `quality`")
+
+    @property
+    def source_text(self) -> str:
+        """The source in one line: as it stands in params.yaml, or the names of its files."""
+        return self.source if isinstance(self.source, str) else ", ".join(file.name for file in self.source)
+
+
+class Download(Section):
+    """How patiently files are downloaded; never changes a result."""
+
+    retries: int = Field(5, ge=0, description="further tries of an address after one that brought nothing new")
+    allow_http: bool = Field(False, description="plain http, which anyone on the way can alter")
+    timeout_s: Positive = Field(60.0, description="seconds without a byte after which a connection counts as stalled")
 
 
 class Executor(Section):
@@ -251,6 +299,7 @@ class Params(Section):
     datasets: dict[str, Dataset]
     teacher_datasets: dict[str, Dataset]
     executor: Executor = Executor()
+    download: Download = Download()
     detector: Detector
     pose: Pose
     crop: Crop = Crop()
@@ -267,6 +316,10 @@ class Params(Section):
         if both:
             raise ValueError(f"{both[0]!r} stands in datasets and in teacher_datasets; give one of them another name")
         return self
+
+    def place(self, name: str) -> str:
+        """The place of a data set's section in params.yaml."""
+        return f"{'datasets' if name in self.datasets else 'teacher_datasets'}.{name}"
 
     def dataset(self, name: str) -> Dataset:
         """The data set of that name, parsing or teacher set.
@@ -333,10 +386,11 @@ def _first_problem(error: ValidationError) -> str:
     """The first problem as `key.path: what; found ..., expected ...`, and how many more there are."""
     problems = error.errors(include_url=False)
     first = problems[0]
-    key = ".".join(str(step) for step in first["loc"]) or "params"
+    place = tuple(step for step in first["loc"] if step not in (_PLACE, _FILES))
+    key = ".".join(str(step) for step in place) or "params"
     more = f" ({len(problems) - 1} more after this one)" if len(problems) > 1 else ""
     if first["type"] == "extra_forbidden":
-        known = _known_keys(first["loc"][:-1])
+        known = _known_keys(place[:-1])
         return f"{key} is not a known key" + (f"; known here are {', '.join(known)}" if known else "") + more
     if first["type"] == "missing":
         return f"{key} is missing{more}"

@@ -60,7 +60,14 @@ class Context:
         if self.quiet:
             yield lambda more: None
         elif self.bars:
-            with tqdm(total=total, desc=label, unit=f" {unit}", file=sys.stderr) as bar:
+            in_bytes = unit == "bytes"
+            with tqdm(
+                total=total or None,
+                desc=label,
+                unit="B" if in_bytes else f" {unit}",
+                unit_scale=in_bytes,
+                file=sys.stderr,
+            ) as bar:
 
                 def advance(more: int) -> None:
                     bar.update(more)
@@ -93,16 +100,16 @@ class Context:
 
 
 class _PlainProgress:
-    """A line at every tenth of the way."""
+    """A line at every tenth of the way, or at every hundred million where the whole is not known."""
 
     def __init__(self, label: str, total: int, unit: str) -> None:
         self.label, self.total, self.unit, self.done = label, total, unit, 0
 
     def advance(self, done: int) -> None:
         before, self.done = self.done, self.done + done
-        tenths = max(self.total, 1)
-        if self.done * 10 // tenths > before * 10 // tenths:
-            click.echo(f"{self.label}: {self.done}/{self.total} {self.unit}", err=True)
+        tenths, whole = (10, self.total) if self.total else (1, 10**8)
+        if self.done * tenths // whole > before * tenths // whole:
+            click.echo(f"{self.label}: {self.done}/{self.total or '?'} {self.unit}", err=True)
 
 
 def _rounded(values: Any) -> Any:

@@ -16,9 +16,9 @@ from stages.data_stage import run_data_stage
 def ingest(context: Context, dataset: str) -> None:
     """Read the archives of DATASET into records: image, part mask, person ids, joints."""
     params, section = context.params, context.params.dataset(dataset)
-    raw = context.paths.stage("raw", dataset)
-    step = ingest_step(raw, dataset, section.label_set, params.shards.row_group)
-    shards = ingest_shards(raw, section.layout, section.splits, params.shards.records_per_shard)
+    raw, scratch = context.paths.stage("raw", dataset), context.paths.scratch
+    step = ingest_step(raw, dataset, section.label_set, params.shards.row_group, scratch)
+    shards = ingest_shards(raw, section.layout, section.splits, params.shards.records_per_shard, scratch)
     reports = run_data_stage(
         context, dataset, section, step, shards, out="ingest", kind="images", keypoint_set=section.keypoint_set
     )

@@ -8,6 +8,9 @@ from pathlib import Path
 TEACHERS = Path(__file__).resolve().parent.parent / "presets" / "teachers"
 """The committed sample teachers and their record."""
 
+SOURCES = Path(__file__).resolve().parent.parent / "data" / "sources.yaml"
+"""The registry of the published data sets."""
+
 
 @dataclass(frozen=True)
 class Paths:
@@ -28,6 +31,11 @@ class Paths:
     def scratch(self) -> Path:
         """Resumable state: ignored by git and by DVC, safe to delete."""
         return self.root / "data" / "scratch"
+
+    @property
+    def sources_lock(self) -> Path:
+        """Checksums of downloaded files as they first came; in git."""
+        return self.root / "data" / "sources.lock.yaml"
 
     @property
     def predictions(self) -> Path:

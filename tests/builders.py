@@ -6,6 +6,7 @@ import csv
 import hashlib
 import io
 import json
+import tarfile
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -50,6 +51,17 @@ def zip_bytes(members: Iterable[tuple[str, bytes]], method: int = zipfile.ZIP_ST
     with zipfile.ZipFile(buffer, "w") as archive:
         for name, data in members:
             archive.writestr(zipfile.ZipInfo(name, (1990, 1, 1, 0, 0, 0)), data, method)
+    return buffer.getvalue()
+
+
+def tar_bytes(members: Iterable[tuple[str, bytes]], compression: str = "") -> bytes:
+    """A tar, plain or compressed (gz, bz2, xz)."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode=f"w:{compression}") as archive:  # type: ignore[call-overload]
+        for name, data in members:
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
     return buffer.getvalue()
 
 

@@ -1,1 +1,1 @@
-"""Where data sets come from: local archives and folders, verified and then read in place."""
+"""Where data sets come from: published files, mirrors, stores, local folders; verified, then read in place."""

@@ -1,21 +1,20 @@
-"""Read files out of the archives of a folder, in place: zip files, and zip files inside them."""
+"""Read files out of the archives of a folder, in place: zip and tar files, and zip files inside them."""
 
 from __future__ import annotations
 
-import io
-import shutil
 import struct
-import tempfile
+import tarfile
 import zipfile
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import IO
 
 from pipeline.errors import DataError
-
-_LOCAL_HEADER = struct.Struct("<4s5H3L2H")
+from pipeline.sources.containers import Container, ZipContainer, is_archive, open_container
+from pipeline.sources.unpacked import Unpacked
 
 
 @dataclass(frozen=True)
@@ -38,65 +37,38 @@ class Member:
         return PurePosixPath(self.path).stem
 
 
-class _Slice(io.RawIOBase):
-    """A readable, seekable view of `size` bytes of a file from `start`: a stored inner archive, not copied out."""
-
-    def __init__(self, file: IO[bytes], start: int, size: int) -> None:
-        self._file = file
-        self._start, self._size, self._place = start, size, 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._place, io.SEEK_END: self._size}[whence]
-        self._place = max(0, base + offset)
-        return self._place
-
-    def tell(self) -> int:
-        return self._place
-
-    def readinto(self, buffer) -> int:  # type: ignore[no-untyped-def]
-        self._file.seek(self._start + self._place)
-        data = self._file.read(max(0, min(len(buffer), self._size - self._place)))
-        buffer[: len(data)] = data
-        self._place += len(data)
-        return len(data)
-
-
 class Archives:
-    """All files in the zip archives of a folder, found by the tail of their path.
+    """All files in the archives of a folder, found by the tail of their path.
 
     Real archives nest a folder of their own name, or a zip, once or twice; looking files up by the last parts
-    of their path reads every such form alike.
+    of their path reads every such form alike. What has no random access (a compressed tar, a deflated inner zip) is
+    unpacked once into `scratch`, or into passing files where none is given.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, scratch: Path | None = None) -> None:
         if not folder.is_dir():
             raise DataError(f"{folder}: no such folder. Run `hpp download` first")
         self.folder = folder
-        self._open: dict[tuple[str, ...], zipfile.ZipFile] = {}
+        self._unpacked = Unpacked(scratch)
+        self._open: dict[tuple[str, ...], Container] = {}
 
     @cached_property
     def members(self) -> tuple[Member, ...]:
         """Every file, archive by archive in the order of their names, in the archives' own order inside."""
         found: list[Member] = []
         for path in sorted(self.folder.iterdir()):
-            if path.is_file() and path.suffix.lower() == ".zip":
+            if path.is_file() and is_archive(path.name):
                 self._index((path.name,), found)
         return tuple(found)
 
     def _index(self, chain: tuple[str, ...], found: list[Member]) -> None:
-        for info in self._zip(chain).infolist():
-            if info.is_dir() or _is_finder_file(info.filename):
+        for path, size, crc in self._container(chain).files():
+            if _is_finder_file(path):
                 continue
-            if info.filename.lower().endswith(".zip"):
-                self._index((*chain, info.filename), found)
+            if path.lower().endswith(".zip"):
+                self._index((*chain, path), found)
             else:
-                found.append(Member(chain, info.filename, info.file_size, info.CRC))
+                found.append(Member(chain, path, size, crc))
 
     @cached_property
     def _folders(self) -> dict[str, dict[str, list[Member]]]:
@@ -161,42 +133,28 @@ class Archives:
             DataError: the archive is damaged there.
         """
         try:
-            return self._zip(member.archive).read(member.path)
+            return self._container(member.archive).read(member.path)
         except (
             OSError, EOFError, NotImplementedError, RuntimeError, ValueError, struct.error, zlib.error, zipfile.BadZipFile,
         ) as error:  # fmt: skip
             raise DataError(f"{self.folder / member.name}: cannot be read ({error}). Get the archive again") from error
 
-    def _zip(self, chain: tuple[str, ...]) -> zipfile.ZipFile:
+    def _container(self, chain: tuple[str, ...]) -> Container:
         if chain not in self._open:
-            name = self.folder / "!/".join(chain)
+            file = self.folder / chain[0]
+
+            def scratch(kind: str, write: Callable[[IO[bytes]], None]) -> IO[bytes]:
+                return self._unpacked.open(file, chain[1:], kind, write)
+
             try:
-                file: Path | IO[bytes] = self.folder / chain[0]
-                if len(chain) > 1:
-                    file = self._inner(chain)
-                self._open[chain] = zipfile.ZipFile(file)
-            except (OSError, EOFError, struct.error, zlib.error, zipfile.BadZipFile) as error:
-                raise DataError(f"{name}: not a whole zip archive ({error}). Get it again") from error
+                if len(chain) == 1:
+                    self._open[chain] = open_container(file, scratch)
+                else:
+                    self._open[chain] = ZipContainer(self._container(chain[:-1]).inner(chain[-1], scratch))
+            except (OSError, EOFError, struct.error, zlib.error, zipfile.BadZipFile, tarfile.TarError) as error:
+                name, kind = self.folder / "!/".join(chain), "zip" if chain[-1].lower().endswith(".zip") else "tar"
+                raise DataError(f"{name}: not a whole {kind} archive ({error}). Get it again") from error
         return self._open[chain]
-
-    def _inner(self, chain: tuple[str, ...]) -> IO[bytes]:
-        """An archive inside an archive as a file of its own.
-
-        A stored one lies in one piece behind its local header and is read where it is; a deflated one cannot be, and is
-        unpacked into a temporary file.
-        """
-        outer = self._zip(chain[:-1])
-        info = outer.getinfo(chain[-1])
-        file: IO[bytes] = outer.fp  # type: ignore[assignment]  # None only once closed
-        if info.compress_type != zipfile.ZIP_STORED:
-            unpacked = tempfile.TemporaryFile()  # noqa: SIM115  (lives as long as the archive)
-            with outer.open(info) as member:
-                shutil.copyfileobj(member, unpacked)
-            return unpacked
-        file.seek(info.header_offset)
-        header = _LOCAL_HEADER.unpack(file.read(_LOCAL_HEADER.size))
-        start = info.header_offset + _LOCAL_HEADER.size + header[-2] + header[-1]
-        return io.BufferedReader(_Slice(file, start, info.file_size))
 
 
 def _is_finder_file(path: str) -> bool:

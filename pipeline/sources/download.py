@@ -1,7 +1,8 @@
-"""Bring a source's archives into one folder, verified, whole or not at all."""
+"""Bring a local source's archives into one folder, and verify what lies in such a folder."""
 
 from __future__ import annotations
 
+import os
 import shutil
 import zipfile
 from collections.abc import Callable, Mapping
@@ -10,9 +11,12 @@ from pathlib import Path
 
 from pipeline.errors import DataError
 from pipeline.shards.manifest import sha256_of
+from pipeline.sources.containers import is_archive
+from pipeline.sources.files import wrong_with
+from pipeline.sources.tar import FIXED_DATE
 
-FIXED_DATE = (1980, 1, 1, 0, 0, 0)
-_UNPACKED = "unpacked.zip"
+UNPACKED = "unpacked.zip"
+"""The one archive that loose files become."""
 
 
 @dataclass(frozen=True)
@@ -27,20 +31,24 @@ class VerifiedFile:
 
 
 def bring_local(source: Path, folder: Path, progress: Callable[[int], None] = lambda done: None) -> None:
-    """Copy the archives of a local folder; loose files and folders become one stored zip.
+    """Copy an archive or the archives of a local folder; loose files and folders become one stored zip.
 
     Args:
-        source: a folder that holds zip archives, or the unpacked data set.
+        source: an archive, or a folder that holds archives or the unpacked data set.
         folder: an empty folder to fill.
         progress: told the bytes copied.
 
     Raises:
         DataError: the source is missing or empty.
     """
+    if source.is_file() and is_archive(source.name):
+        shutil.copyfile(source, folder / source.name)
+        progress(source.stat().st_size)
+        return
     if not source.is_dir():
         raise DataError(f"{source}: no such folder. Set the data set's `source` to the folder that holds its archives")
     entries = sorted(path for path in source.iterdir() if not path.name.startswith("."))
-    archives = [path for path in entries if path.is_file() and path.suffix.lower() == ".zip"]
+    archives = [path for path in entries if path.is_file() and is_archive(path.name)]
     loose = sorted(
         path
         for entry in entries
@@ -54,22 +62,36 @@ def bring_local(source: Path, folder: Path, progress: Callable[[int], None] = la
         shutil.copyfile(archive, folder / archive.name)
         progress(archive.stat().st_size)
     if loose:
-        if (folder / _UNPACKED).exists():
-            raise DataError(
-                f"{source / _UNPACKED}: that name is kept for the loose files beside it. Rename the archive"
-            )
-        _pack(source, loose, folder / _UNPACKED, progress)
+        if (folder / UNPACKED).exists():
+            raise DataError(f"{source / UNPACKED}: that name is kept for the loose files beside it. Rename the archive")
+        pack(source, loose, folder / UNPACKED, progress)
 
 
-def _pack(source: Path, files: list[Path], archive: Path, progress: Callable[[int], None]) -> None:
-    """A stored zip with fixed dates: one file instead of fifty thousand, the same bytes for the same files."""
-    with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as target:
-        for path in files:
-            info = zipfile.ZipInfo(path.relative_to(source).as_posix(), FIXED_DATE)
-            info.external_attr = 0o644 << 16
-            with path.open("rb") as file, target.open(info, "w", force_zip64=path.stat().st_size >= 1 << 31) as member:
-                shutil.copyfileobj(file, member)
-            progress(path.stat().st_size)
+def pack(source: Path, files: list[Path], archive: Path, progress: Callable[[int], None] = lambda done: None) -> None:
+    """Write a stored zip with fixed dates: one file instead of fifty thousand, the same bytes for the same files.
+
+    Args:
+        source: the folder that the paths in the zip are relative to.
+        files: the files, in the order of the zip.
+        archive: the zip; there only when it is complete.
+        progress: told the bytes packed.
+    """
+    aside = archive.with_name(f".{archive.name}.{os.getpid()}")
+    try:
+        with zipfile.ZipFile(aside, "w", zipfile.ZIP_STORED) as target:
+            for path in files:
+                _add(target, path, path.relative_to(source).as_posix())
+                progress(path.stat().st_size)
+        aside.replace(archive)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def _add(target: zipfile.ZipFile, path: Path, name: str) -> None:
+    info = zipfile.ZipInfo(name, FIXED_DATE)
+    info.external_attr = 0o644 << 16
+    with path.open("rb") as file, target.open(info, "w", force_zip64=path.stat().st_size >= 1 << 31) as member:
+        shutil.copyfileobj(file, member)
 
 
 def verify(folder: Path, sha256: Mapping[str, str]) -> list[VerifiedFile]:
@@ -86,10 +108,8 @@ def verify(folder: Path, sha256: Mapping[str, str]) -> list[VerifiedFile]:
             )
     verified = []
     for path in files:
-        if path.suffix.lower() == ".zip" and not zipfile.is_zipfile(path):
-            raise DataError(
-                f"{path.name}: not a whole zip archive ({path.stat().st_size} bytes, no directory at its end). Get it again"
-            )
+        if problem := wrong_with(path, path.name):
+            raise DataError(f"{path.name}: {problem}. Get it again")
         found, known = sha256_of(path), sha256.get(path.name)
         if known is not None and found != known.lower():
             raise DataError(

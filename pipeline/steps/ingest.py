@@ -35,10 +35,15 @@ class IngestWork:
     dataset: str
     label_set: str
     row_group: int
+    scratch: Path | None = None
+    """Where archives without random access are unpacked, once; none: into passing files."""
 
     def __call__(self, chunk: Chunk) -> tuple[bytes, ShardReport]:
         """The parquet bytes of the chunk's records."""
-        archives, label_set = _archives(self.folder, self.folder.stat().st_mtime_ns), LABEL_SETS[self.label_set]
+        archives, label_set = (
+            _archives(self.folder, self.folder.stat().st_mtime_ns, self.scratch),
+            LABEL_SETS[self.label_set],
+        )
         rows, report = [], ShardReport()
         for item in chunk.items:
             try:
@@ -57,24 +62,26 @@ class IngestWork:
 
 
 @lru_cache(maxsize=1)
-def _archives(folder: Path, modified: int) -> Archives:
+def _archives(folder: Path, modified: int, scratch: Path | None) -> Archives:
     """Each process opens a folder's archives once, and again when download has put another folder in its place."""
-    return Archives(folder)
+    return Archives(folder, scratch)
 
 
-def ingest_step(folder: Path, dataset: str, label_set: str, row_group: int) -> Step:
+def ingest_step(folder: Path, dataset: str, label_set: str, row_group: int, scratch: Path | None = None) -> Step:
     """The step for one data set."""
     parameters = {"dataset": dataset, "label_set": label_set, "row_group": row_group}
-    return Step("ingest", VERSION, parameters, "parquet", IngestWork(folder, dataset, label_set, row_group))
+    return Step("ingest", VERSION, parameters, "parquet", IngestWork(folder, dataset, label_set, row_group, scratch))
 
 
-def ingest_shards(folder: Path, layout: str, splits: Sequence[str], records_per_shard: int) -> list[ShardInput]:
+def ingest_shards(
+    folder: Path, layout: str, splits: Sequence[str], records_per_shard: int, scratch: Path | None = None
+) -> list[ShardInput]:
     """The source's items cut into shards, split by split in source order.
 
     Raises:
         DataError: the source lacks a split, a list or a file that a list names.
     """
-    reader, archives = LAYOUTS[layout], Archives(folder)
+    reader, archives = LAYOUTS[layout], Archives(folder, scratch)
     shards = []
     for split in splits:
         if split not in reader.splits:

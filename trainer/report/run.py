@@ -55,7 +55,7 @@ def _data(inputs: ReportInputs) -> Html:
         rows.append(
             [
                 f"{dataset}\u00a0{split}",
-                source_name(section_.source),
+                source_name(section_.source_text),
                 manifest.label_set or DASH,
                 manifest.keypoint_set or DASH,
                 element("code", digest[:16], title=digest),

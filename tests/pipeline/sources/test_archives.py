@@ -1,3 +1,4 @@
+import tarfile
 import zipfile
 import zlib
 
@@ -5,7 +6,7 @@ import pytest
 
 from pipeline.errors import DataError
 from pipeline.sources.archives import Archives
-from tests.builders import write_zip, zip_bytes
+from tests.builders import tar_bytes, write_zip, zip_bytes
 
 
 def damaged(data: bytes, content: bytes) -> bytes:
@@ -131,3 +132,100 @@ def test_damage_of_a_deflated_file_and_of_its_header_is_named(tmp_path):
         archives = Archives(tmp_path / name)
         with pytest.raises(DataError, match=r"a\.zip!/x/1\.jpg: cannot be read"):
             archives.read(archives.require("x/1.jpg", ""))
+
+
+FILES = [
+    ("Top/Images/1.jpg", b"one"),
+    ("Top/Images/2.jpg", b"t" * 1024),
+    ("Top/train_id.txt", b""),
+    ("Top/写 1.png", b"x" * 5000),
+]
+
+
+def listed(archives):
+    return [(member.path, member.size, member.crc, archives.read(member)) for member in archives.members]
+
+
+@pytest.mark.parametrize("ending", ["tar", "tar.gz", "tgz", "tar.bz2", "tar.xz", "TAR.GZ"])
+@pytest.mark.parametrize("scratch", [True, False])
+def test_a_tar_reads_as_the_zip_of_the_same_files(tmp_path, ending, scratch):
+    write_zip(tmp_path / "zip/a.zip", FILES)
+    compression = {"tar": "", "tar.gz": "gz", "tgz": "gz", "tar.bz2": "bz2", "tar.xz": "xz"}[ending.lower()]
+    data = tar_bytes([(f"./{name}", content) for name, content in FILES], compression)
+    (tmp_path / "tar").mkdir()
+    (tmp_path / f"tar/a.{ending}").write_bytes(data)
+    place = tmp_path / "scratch" if scratch else None
+    archives = Archives(tmp_path / "tar", place)
+    assert listed(archives) == listed(Archives(tmp_path / "zip"))
+    assert archives.require("Images/1.jpg", "").name == f"a.{ending}!/Top/Images/1.jpg"
+    # In another process, without the listing; and from the same scratch files.
+    again = Archives(tmp_path / "tar", place)
+    assert [again.read(member) for member in archives.members[::-1]] == [content for _, content in FILES[::-1]]
+    if scratch:
+        before = {path: path.stat().st_mtime_ns for path in (tmp_path / "scratch/archives").iterdir()}
+        assert listed(Archives(tmp_path / "tar", place)) == listed(archives)
+        assert before == {path: path.stat().st_mtime_ns for path in (tmp_path / "scratch/archives").iterdir()}
+        assert len(before) == 2
+
+
+def test_the_same_archive_anywhere_has_one_scratch_file(tmp_path):
+    data = tar_bytes(FILES[:2], "gz")
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.tar.gz").write_bytes(data)
+        assert len(Archives(tmp_path / name, tmp_path / "scratch").members) == 2
+    assert len(list((tmp_path / "scratch/archives").glob("*.zip"))) == 1
+    (tmp_path / "two/a.tar.gz").write_bytes(tar_bytes(FILES, "gz"))
+    assert len(Archives(tmp_path / "two", tmp_path / "scratch").members) == 4
+
+
+def test_a_zip_inside_a_tar_and_a_deflated_zip_inside_a_zip_are_read(tmp_path):
+    inner = zip_bytes([("masks/1.png", b"deep" * 50)], zipfile.ZIP_DEFLATED)
+    outer = zip_bytes([("inner.zip", inner)], zipfile.ZIP_DEFLATED)
+    (tmp_path / "raw").mkdir()
+    (tmp_path / "raw/a.tar").write_bytes(tar_bytes([("x/outer.zip", outer)]))
+    for place in (None, tmp_path / "scratch"):
+        archives = Archives(tmp_path / "raw", place)
+        member = archives.require("masks/1.png", "")
+        assert archives.read(member) == b"deep" * 50
+        assert member.name == "a.tar!/x/outer.zip!/inner.zip!/masks/1.png"
+
+
+@pytest.mark.parametrize("ending", ["tar", "tar.gz"])
+@pytest.mark.parametrize("keep", [0.0, 0.3, 0.6, 0.9])
+def test_a_tar_cut_short_is_named_and_leaves_nothing(tmp_path, ending, keep):
+    data = tar_bytes(FILES, "gz" if ending == "tar.gz" else "")
+    data = data[: int(len(data.rstrip(b"\0")) * keep)]
+    (tmp_path / "raw").mkdir()
+    (tmp_path / f"raw/a.{ending}").write_bytes(data)
+    with pytest.raises(DataError, match=r"(?s)a\.tar(\.gz)?: not a whole tar archive .*Get it again"):
+        _ = Archives(tmp_path / "raw", tmp_path / "scratch").members
+    assert not [path for path in (tmp_path / "scratch/archives").iterdir() if path.suffix != ".sha256"]
+
+
+def test_a_tar_that_ends_between_two_files_or_has_a_damaged_header_is_named(tmp_path):
+    whole = tar_bytes([("1.jpg", b"a" * 512), ("2.jpg", b"b" * 512)])
+    for number, data in enumerate((whole[:1024], whole[:1024] + b"\x01" * 512 + whole[1536:])):
+        (tmp_path / str(number)).mkdir()
+        (tmp_path / str(number) / "a.tar").write_bytes(data)
+        with pytest.raises(DataError, match=r"a\.tar: not a whole tar archive \(it ends before its end mark\)"):
+            _ = Archives(tmp_path / str(number)).members
+
+
+def test_damage_inside_a_file_of_a_tar_is_named(tmp_path):
+    archive = tmp_path / "a.tar"
+    archive.write_bytes(tar_bytes(FILES))
+    archives = Archives(tmp_path)
+    member = archives.require("Images/1.jpg", "")
+    archive.write_bytes(damaged(archive.read_bytes(), b"one"))
+    with pytest.raises(DataError, match=r"a\.tar!/Top/Images/1\.jpg: cannot be read \(Bad CRC-32"):
+        archives.read(member)
+
+
+def test_a_link_in_a_tar_is_named(tmp_path):
+    with tarfile.open(tmp_path / "a.tar", "w") as archive:
+        link = tarfile.TarInfo("Images/1.jpg")
+        link.type, link.linkname = tarfile.SYMTYPE, "2.jpg"
+        archive.addfile(link)
+    with pytest.raises(DataError, match=r"Images/1\.jpg: a link or a sparse file\. Pack the tar again"):
+        _ = Archives(tmp_path).members

@@ -1,0 +1,149 @@
+"""One opened archive: its files, the bytes of one, and archives inside it; the same for zip and tar."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+import struct
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import astuple
+from pathlib import Path
+from typing import IO, Protocol
+
+from pipeline.sources.tar import TarEntry, index_tar, tar_to_zip
+
+_LOCAL_HEADER = struct.Struct("<4s5H3L2H")
+COMPRESSED_TARS = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
+ARCHIVES = (".zip", ".tar", *COMPRESSED_TARS)
+
+OpenScratch = Callable[[str, Callable[[IO[bytes]], None]], IO[bytes]]
+"""Ending and writer of a scratch file -> the file, opened for reading."""
+
+
+def is_archive(name: str) -> bool:
+    """Whether a file of that name is read as an archive."""
+    return name.lower().endswith(ARCHIVES)
+
+
+class Container(Protocol):
+    """An opened archive."""
+
+    def files(self) -> Iterator[tuple[str, int, int]]:
+        """Path, size and CRC-32 of every file, in the archive's order."""
+        ...
+
+    def read(self, path: str) -> bytes:
+        """A file's bytes, checked against its CRC."""
+        ...
+
+    def inner(self, path: str, scratch: OpenScratch) -> IO[bytes]:
+        """A file of the archive as a seekable file of its own."""
+        ...
+
+
+class ZipContainer:
+    """A zip archive."""
+
+    def __init__(self, file: Path | IO[bytes]) -> None:
+        self._zip = zipfile.ZipFile(file)
+
+    def files(self) -> Iterator[tuple[str, int, int]]:
+        """Path, size and CRC-32 of every file, in the archive's order."""
+        return ((info.filename, info.file_size, info.CRC) for info in self._zip.infolist() if not info.is_dir())
+
+    def read(self, path: str) -> bytes:
+        """A file's bytes, checked against its CRC."""
+        return self._zip.read(path)
+
+    def inner(self, path: str, scratch: OpenScratch) -> IO[bytes]:
+        """A stored file lies in one piece behind its local header and is read where it is; a deflated one is unpacked."""
+        info = self._zip.getinfo(path)
+        if info.compress_type != zipfile.ZIP_STORED:
+
+            def unpack(target: IO[bytes]) -> None:
+                with self._zip.open(info) as member:
+                    shutil.copyfileobj(member, target)
+
+            return scratch(".zip", unpack)
+        file: IO[bytes] = self._zip.fp  # type: ignore[assignment]  # None only once closed
+        file.seek(info.header_offset)
+        header = _LOCAL_HEADER.unpack(file.read(_LOCAL_HEADER.size))
+        start = info.header_offset + _LOCAL_HEADER.size + header[-2] + header[-1]
+        return io.BufferedReader(_Slice(file, start, info.file_size))
+
+
+class TarContainer:
+    """A plain tar, read in place by an index that is made once."""
+
+    def __init__(self, file: IO[bytes], scratch: OpenScratch) -> None:
+        self._file = file
+
+        def write(target: IO[bytes]) -> None:
+            target.write(json.dumps([astuple(entry) for entry in index_tar(file)]).encode())
+
+        with scratch(".index.json", write) as index:
+            self._entries = [TarEntry(*fields) for fields in json.load(index)]
+        self._by_path = {entry.path: entry for entry in self._entries}
+
+    def files(self) -> Iterator[tuple[str, int, int]]:
+        """Path, size and CRC-32 of every file, in the archive's order."""
+        return ((entry.path, entry.size, entry.crc) for entry in self._entries)
+
+    def read(self, path: str) -> bytes:
+        """A file's bytes, checked against its CRC."""
+        entry = self._by_path[path]
+        self._file.seek(entry.start)
+        data = self._file.read(entry.size)
+        if zlib.crc32(data) != entry.crc:
+            raise ValueError(f"Bad CRC-32 for file {path!r}")
+        return data
+
+    def inner(self, path: str, scratch: OpenScratch) -> IO[bytes]:
+        """A file of the tar, where it lies."""
+        entry = self._by_path[path]
+        return io.BufferedReader(_Slice(self._file, entry.start, entry.size))
+
+
+def open_container(file: Path, scratch: OpenScratch) -> Container:
+    """An archive on disk; a compressed tar is read through a stored zip of its files in scratch."""
+    name = file.name.lower()
+    if name.endswith(COMPRESSED_TARS):
+
+        def unpack(target: IO[bytes]) -> None:
+            with file.open("rb") as source:
+                tar_to_zip(source, target)
+
+        return ZipContainer(scratch(".zip", unpack))
+    return TarContainer(file.open("rb"), scratch) if name.endswith(".tar") else ZipContainer(file)
+
+
+class _Slice(io.RawIOBase):
+    """A readable, seekable view of `size` bytes of a file from `start`: a stored inner archive, not copied out."""
+
+    def __init__(self, file: IO[bytes], start: int, size: int) -> None:
+        self._file = file
+        self._start, self._size, self._place = start, size, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._place, io.SEEK_END: self._size}[whence]
+        self._place = max(0, base + offset)
+        return self._place
+
+    def tell(self) -> int:
+        return self._place
+
+    def readinto(self, buffer) -> int:  # type: ignore[no-untyped-def]
+        self._file.seek(self._start + self._place)
+        data = self._file.read(max(0, min(len(buffer), self._size - self._place)))
+        buffer[: len(data)] = data
+        self._place += len(data)
+        return len(data)

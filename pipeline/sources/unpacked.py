@@ -1,0 +1,63 @@
+"""Scratch files of archives that have no random access: unpacked once, found again by the archive's content."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO
+
+from pipeline.shards.manifest import sha256_of
+
+
+class Unpacked:
+    """A folder of unpacked archives and indexes, safe to delete; without a folder, files that vanish when closed."""
+
+    def __init__(self, scratch: Path | None) -> None:
+        self._folder = None if scratch is None else scratch / "archives"
+
+    def open(self, archive: Path, inner: tuple[str, ...], kind: str, write: Callable[[IO[bytes]], None]) -> IO[bytes]:
+        """The scratch file of an archive, or of one inside it, opened for reading; written if it is not there yet.
+
+        Args:
+            archive: the file on disk.
+            inner: names of the archives inside it, outermost first.
+            kind: ending of the scratch file.
+            write: writes the scratch file's bytes.
+        """
+        if self._folder is None:
+            passing = tempfile.TemporaryFile()  # noqa: SIM115  (lives as long as its reader)
+            write(passing)
+            passing.seek(0)
+            return passing
+        self._folder.mkdir(parents=True, exist_ok=True)
+        path = self._folder / f"{_digest(self._hash_of(archive), *inner)}{kind}"
+        if not path.exists():
+            aside = path.with_name(f".{path.name}.{os.getpid()}")
+            try:
+                with aside.open("wb") as file:
+                    write(file)
+                    file.flush()
+                    os.fsync(file.fileno())
+                aside.replace(path)
+            finally:
+                aside.unlink(missing_ok=True)
+        return path.open("rb")
+
+    def _hash_of(self, archive: Path) -> str:
+        """The archive's SHA-256, remembered as long as its place, size and time stay: every worker asks for it."""
+        assert self._folder is not None
+        stat = archive.stat()
+        place = _digest(str(archive.resolve()), str(stat.st_size), str(stat.st_mtime_ns))
+        memory = self._folder / f"{place}.sha256"
+        if not memory.exists():
+            aside = memory.with_name(f".{memory.name}.{os.getpid()}")
+            aside.write_text(sha256_of(archive), encoding="ascii")
+            aside.replace(memory)
+        return memory.read_text(encoding="ascii")
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
