@@ -10,7 +10,7 @@ import yaml
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from pipeline.errors import ParamsError
-from pipeline.taxonomy import keypoint_set, label_set
+from pipeline.taxonomy import KeypointSet, LabelSet, keypoint_set, label_set
 
 
 def _exponent(value: Any) -> Any:
@@ -30,11 +30,13 @@ def _odd(value: int) -> int:
 
 
 def _known_label_set(name: str) -> str:
-    return label_set(name).name
+    label_set(name)
+    return name
 
 
 def _known_keypoint_set(name: str) -> str:
-    return keypoint_set(name).name
+    keypoint_set(name)
+    return name
 
 
 def _unique(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -92,6 +94,16 @@ class Dataset(Section):
     )
     limits: Limits | None = Field(None, description="this set's own limits, in place of `quality`")
 
+    @property
+    def parts(self) -> LabelSet:
+        """The label set that `label_set` names."""
+        return label_set(self.label_set)
+
+    @property
+    def keypoints(self) -> KeypointSet | None:
+        """The keypoint set that `keypoint_set` names."""
+        return None if self.keypoint_set is None else keypoint_set(self.keypoint_set)
+
 
 class Executor(Section):
     """How shards are worked on; never changes a result."""
@@ -109,7 +121,9 @@ class DetectorFit(Section):
     lr: Positive
     warmup_steps: int = Field(ge=0)
     weight_decay: NotNegative
-    precision: Literal["32-true", "bf16-mixed"] = Field("32-true", description="bf16-mixed: faster where the CPU has AMX")
+    precision: Literal["32-true", "bf16-mixed"] = Field(
+        "32-true", description="bf16-mixed: faster where the CPU has AMX"
+    )
 
 
 class Detector(Section):
@@ -131,7 +145,9 @@ class PoseFit(Section):
     lr: Positive
     warmup_steps: int = Field(ge=0)
     weight_decay: NotNegative
-    precision: Literal["32-true", "bf16-mixed"] = Field("32-true", description="bf16-mixed: faster where the CPU has AMX")
+    precision: Literal["32-true", "bf16-mixed"] = Field(
+        "32-true", description="bf16-mixed: faster where the CPU has AMX"
+    )
 
 
 class Pose(Section):
@@ -203,6 +219,10 @@ class Train(Section):
     datasets: Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(_unique)]
     label_set: LabelSetName
     keypoint_set: KeypointSetName
+    label_maps: dict[str, dict[str, str]] = Field(
+        default_factory=dict,
+        description="a data set's label set -> its class -> the class of `label_set`, or ignore",
+    )
     model: str = "corrpm"
     variant: Literal["paper", "official"] = "official"
     backbone: str

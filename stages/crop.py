@@ -28,7 +28,7 @@ def crop(context: Context, dataset: str) -> None:
     step = crop_step(section.people, _rules(params), detector, params.shards.row_group)
     shards = stage_inputs([context.paths.stage("ingest", dataset)], section.splits)
     reports = run_data_stage(
-        context, dataset, section, step, shards, out="crops", kind="crops", keypoint_set=section.keypoint_set
+        context, dataset, section, step, shards, out="crops", kind="crops", keypoint_set=section.keypoints
     )
     context.write_metrics("crop", dataset, {split: _figures(report) for split, report in reports.items()})
     told = ", ".join(

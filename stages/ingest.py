@@ -20,7 +20,7 @@ def ingest(context: Context, dataset: str) -> None:
     step = ingest_step(raw, dataset, section.label_set, params.shards.row_group)
     shards = ingest_shards(raw, section.layout, section.splits, params.shards.records_per_shard)
     reports = run_data_stage(
-        context, dataset, section, step, shards, out="ingest", kind="images", keypoint_set=section.keypoint_set
+        context, dataset, section, step, shards, out="ingest", kind="images", keypoint_set=section.keypoints
     )
     published = LAYOUTS[section.layout].published if section.source != "sample" else {}
     context.write_metrics(
