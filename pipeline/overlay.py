@@ -81,13 +81,15 @@ def overlay_heatmaps(
     to_cell = np.array(to_input, np.float64)
     to_cell[:, 2] -= 0 if convention == "corrpm" else stride / 2 - 0.5
     to_cell /= stride
-    strongest = heatmaps.max(axis=0).astype(np.float32)
-    strongest = cv2.warpAffine(strongest, invert(to_cell), (width, height), flags=cv2.INTER_LINEAR)
-    colour = cv2.cvtColor(
-        cv2.applyColorMap(np.uint8(255 * strongest.clip(0, 1)), cv2.COLORMAP_INFERNO), cv2.COLOR_BGR2RGB
+    strongest = np.asarray(
+        cv2.warpAffine(
+            heatmaps.max(axis=0).astype(np.float32), invert(to_cell), (width, height), flags=cv2.INTER_LINEAR
+        )
     )
+    heat = cv2.applyColorMap((255 * strongest.clip(0, 1)).astype(np.uint8), cv2.COLORMAP_INFERNO)
     weight = (0.35 + 0.65 * strongest.clip(0, 1))[..., None]
-    return np.uint8(image * (1 - weight) * 0.8 + colour * weight)
+    blended = image * (1 - weight) * 0.8 + cv2.cvtColor(heat, cv2.COLOR_BGR2RGB) * weight
+    return blended.astype(np.uint8)
 
 
 def sample_tiles(

@@ -61,7 +61,11 @@ class Context:
             yield lambda more: None
         elif self.bars:
             with tqdm(total=total, desc=label, unit=f" {unit}", file=sys.stderr) as bar:
-                yield lambda more: bar.update(more) and None
+
+                def advance(more: int) -> None:
+                    bar.update(more)
+
+                yield advance
         else:
             yield _PlainProgress(label, total, unit).advance
 

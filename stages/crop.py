@@ -6,7 +6,6 @@ from typing import Any
 
 import click
 
-from pipeline.detection.torchvision_rcnn import load_detector
 from pipeline.params import Params
 from pipeline.shards.step import ShardReport
 from pipeline.steps.crop import CropRules, crop_step
@@ -24,6 +23,8 @@ def crop(context: Context, dataset: str) -> None:
     params, section = context.params, context.params.dataset(dataset)
     detector = None
     if section.people == "many" and params.detector.backend != "annotated":
+        from pipeline.detection.torchvision_rcnn import load_detector  # torch, which the other ways do without
+
         detector = load_detector(context.paths.model("detector.safetensors"))
     step = crop_step(section.people, _rules(params), detector, params.shards.row_group)
     shards = stage_inputs([context.paths.stage("ingest", dataset)], section.splits)
@@ -38,9 +39,9 @@ def crop(context: Context, dataset: str) -> None:
 
 
 def _rules(params: Params) -> CropRules:
-    label = params.crop.others_label
-    if label is None:
-        label = 0 if params.crop.others == "black" else IGNORE
+    label: int = 0 if params.crop.others == "black" else IGNORE
+    if params.crop.others_label is not None:
+        label = params.crop.others_label
     return CropRules(
         others=params.crop.others,
         others_label=label,

@@ -53,7 +53,7 @@ def _fill(context: Context, dataset: str, section: Dataset, folder: Path) -> Non
             write_archives(
                 section.layout,
                 folder,
-                section.images,
+                {split: count for split, count in section.images.items()},
                 context.params.seed,
                 context.workers,
                 lambda done: progress(done, total),

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import io
 
-import cv2
 import numpy as np
 from matplotlib.figure import Figure
+
+from pipeline.images import decode_image
 
 
 def confusion_picture(confusion: np.ndarray, names: list[str]) -> np.ndarray:
@@ -34,5 +35,4 @@ def confusion_picture(confusion: np.ndarray, names: list[str]) -> np.ndarray:
         axes.text(column, row, f"{100 * shares[row, column]:.0f}", ha="center", va="center", fontsize=7, color=colour)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", metadata={"Software": None})
-    pixels = cv2.imdecode(np.frombuffer(buffer.getvalue(), np.uint8), cv2.IMREAD_COLOR)
-    return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
+    return decode_image(buffer.getvalue(), "the confusion matrix")

@@ -46,5 +46,5 @@ def edge_map(mask: np.ndarray, width: int = 3, ignore: int = 255) -> np.ndarray:
             differ &= valid[first] & valid[second]
         edge[marked] |= differ.view(np.uint8)
     if width > 1:
-        edge = cv2.dilate(edge, np.ones((width, width), dtype=np.uint8))
+        return np.asarray(cv2.dilate(edge, np.ones((width, width), dtype=np.uint8)), dtype=np.uint8)
     return edge

@@ -6,7 +6,7 @@ import os
 import zipfile
 import zlib
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import accumulate
 from pathlib import Path
@@ -35,7 +35,7 @@ def read_rows(path: Path, columns: list[str] | None = None) -> list[dict[str, An
         raise DataError(f"{path}: not a whole parquet shard ({error}). Run the stage that makes it again") from error
 
 
-class Shards:
+class Shards(Sequence[Any]):
     """A split's records: `len`, indexing, iteration in order; `heatmaps(i)` where the split has them.
 
     Row groups are the unit of reading; the last few stay in memory. Safe to pickle and to use in loader workers.
@@ -68,7 +68,7 @@ class Shards:
             for group in range(file.num_row_groups):
                 yield from (self._record(row) for row in self._group(shard, group))
 
-    def __getitem__(self, index: int) -> Any:
+    def __getitem__(self, index: int) -> Any:  # type: ignore[override]  # no slices: they would decode everything
         """Record number `index`: an ImageRecord for images, a Sample for crops and samples.
 
         Raises:

@@ -11,7 +11,6 @@ import hashlib
 import json
 import os
 import shutil
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -31,6 +30,18 @@ class Finding:
     reason: str
 
 
+class Tally(dict[str, float]):
+    """Figures that are summed; one that was never added is 0."""
+
+    def __missing__(self, name: str) -> int:
+        return 0
+
+    def add(self, figures: Mapping[str, float]) -> None:
+        """Sum these figures into this tally."""
+        for name, value in figures.items():
+            self[name] += value
+
+
 @dataclass
 class ShardReport:
     """What became of one shard's samples.
@@ -43,14 +54,14 @@ class ShardReport:
     """
 
     records: int = 0
-    counts: Counter[str] = field(default_factory=Counter)
+    counts: Tally = field(default_factory=Tally)
     rejects: list[Finding] = field(default_factory=list)
     outcomes: list[Finding] = field(default_factory=list)
 
     def add(self, other: ShardReport) -> None:
         """Sum another shard's report into this one."""
         self.records += other.records
-        self.counts.update(other.counts)
+        self.counts.add(other.counts)
         self.rejects += other.rejects
         self.outcomes += other.outcomes
 
@@ -132,7 +143,7 @@ def _finished(path: Path) -> _Finished:
     content = json.loads(path.with_suffix(".json").read_text())
     report = ShardReport(
         records=content["records"],
-        counts=Counter(content["counts"]),
+        counts=Tally(content["counts"]),
         rejects=[Finding(**finding) for finding in content["rejects"]],
         outcomes=[Finding(**finding) for finding in content["outcomes"]],
     )

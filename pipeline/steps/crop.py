@@ -116,15 +116,15 @@ class CropWork:
         if len(people) == 0:
             report.outcomes.append(Finding(record.sample_id, "nobody was found"))
         masks = [people.mask(index) for index in range(len(people))]
-        for index, mask in enumerate(masks):
+        for index, (mask, truth) in enumerate(zip(masks, truths, strict=True)):
             name = f"{record.sample_id}_{int(people.ids[index])}"
             area = int(mask.sum())
-            if truths[index] is None:
+            if truth is None:
                 report.outcomes.append(Finding(name, "a detection without an annotated person"))
             elif area < max(1, self.rules.min_area):
                 report.outcomes.append(Finding(name, f"{area} pixels, crop.min_area is {self.rules.min_area}"))
             else:
-                yield self._cut(record, image, people, masks, index, truths[index])
+                yield self._cut(record, image, people, masks, index, truth)
 
     def _judge(self, record: ImageRecord, people: People, report: ShardReport) -> list[int | None]:
         """Per person found the annotated person they are, None for nobody; their own id where nobody is annotated."""
@@ -132,13 +132,15 @@ class CropWork:
             return [int(person) for person in people.ids]
         matching = match_people(people, record.people)
         count = count_people(matching, record.people, record.width * record.height)
-        report.counts.update(
-            matched=len(matching.found),
-            iou_sum=float(matching.ious.sum()),
-            missed=len(matching.missed),
-            false=len(matching.false),
-            large=count.large,
-            large_found=count.large_found,
+        report.counts.add(
+            {
+                "matched": len(matching.found),
+                "iou_sum": float(matching.ious.sum()),
+                "missed": len(matching.missed),
+                "false": len(matching.false),
+                "large": count.large,
+                "large_found": count.large_found,
+            }
         )
         for row in matching.missed:
             name = f"{record.sample_id}#{int(record.people.ids[row])}"

@@ -39,7 +39,7 @@ class SampleWork:
             rows.append(sample_row(sample))
             if sample.mask is not None:
                 classes = np.bincount(decode_map(sample.mask, f"mask of {sample.sample_id}").ravel(), minlength=256)
-                report.counts.update({f"class {index}": int(count) for index, count in enumerate(classes) if count})
+                report.counts.add({f"class {index}": int(count) for index, count in enumerate(classes) if count})
         report.records = len(rows)
         return parquet_bytes(rows, SAMPLE_SCHEMA, self.row_group), report
 

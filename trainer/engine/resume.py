@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn, optim
 
 from pipeline.params import Params
 from trainer.checkpoints import load_content, save_content
@@ -32,6 +33,11 @@ class TrainingState:
     optimizer: dict[str, Any] = field(default_factory=dict)
     history: list[tuple[str, float, int]] = field(default_factory=list)
 
+    @property
+    def last(self) -> dict[str, float]:
+        """What was logged of the last epoch."""
+        return {name: value for name, value, epoch in self.history if epoch == self.epoch}
+
 
 def state_file(scratch: Path, params: Params, splits: list[ParsingSamples], version: str) -> Path:
     """Where the run's state lies; the name holds a fingerprint of all that its result depends on."""
@@ -52,6 +58,11 @@ def save_state(file: Path, state: TrainingState) -> None:
     save_content(file, vars(state))
 
 
-def load_state(file: Path) -> TrainingState:
-    """The state that was saved, or a fresh one."""
-    return TrainingState(**load_content(file)) if file.exists() else TrainingState()
+def load_state(file: Path, model: nn.Module, optimizer: optim.Optimizer) -> TrainingState:
+    """The state that was saved, put into model and optimizer; a fresh state where there is no file."""
+    if not file.exists():
+        return TrainingState()
+    state = TrainingState(**load_content(file))
+    model.load_state_dict(state.model)
+    optimizer.load_state_dict(state.optimizer)
+    return state

@@ -106,38 +106,34 @@ def _fit(
     fabric = build_fabric(settings.precision)
     network = _fresh(card, params.seed)
     model, optimizer = fabric.setup(network, build_optimizer(network, settings))
-    state = load_state(file)
-    if state.epoch:
-        network.load_state_dict(state.model)
-        optimizer.load_state_dict(state.optimizer)
-        for entry in state.history:
-            log(*entry)
+    state = load_state(file, network, optimizer)
+    for entry in state.history:
+        log(*entry)
     batches = EpochBatches(len(train_split), settings.batch_size, params.seed, train_split.read_together)
     data = TrainingData(train_split, spec, settings.augment, params.seed)
     loader = training_loader(data, batches, settings.loader_workers, pin=fabric.device.type == "cuda")
     total_steps = settings.epochs * len(batches)
-    last: dict[str, float] = {}
     for epoch in range(state.epoch, settings.epochs):
         batches.epoch = epoch
         epoch_batches = iter(loader)
         # After the loader, which draws too: dropout depends on the seed and the epoch alone.
         torch.manual_seed(int(np.random.SeedSequence([params.seed, epoch]).generate_state(1)[0]))
         steps = range(epoch * len(batches), (epoch + 1) * len(batches))
-        last = train_one_epoch(
+        logged = train_one_epoch(
             fabric, model, optimizer, epoch_batches, params, spec, steps, total_steps,
             lambda done: progress(done, total_steps),
         )  # fmt: skip
-        last["lr"] = optimizer.param_groups[0]["lr"]
+        logged["lr"] = optimizer.param_groups[0]["lr"]
         if (epoch + 1) % settings.validate_every == 0 or epoch + 1 == settings.epochs:
-            last |= validate(
+            logged |= validate(
                 Parser(model, card, fabric.device), val_split, settings.batch_size, settings.loader_workers
             )
-        for name, value in last.items():
+        for name, value in logged.items():
             log(name, value, epoch + 1)
-        state.history += [(name, value, epoch + 1) for name, value in last.items()]
+        state.history += [(name, value, epoch + 1) for name, value in logged.items()]
         state.epoch, state.model, state.optimizer = epoch + 1, network.state_dict(), optimizer.state_dict()
         save_state(file, state)
-    return network.state_dict(), last
+    return network.state_dict(), state.last
 
 
 def _fresh(card: ModelCard, seed: int) -> nn.Module:

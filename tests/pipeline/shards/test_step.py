@@ -3,7 +3,6 @@ import json
 import signal
 import subprocess
 import sys
-from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +11,7 @@ import pytest
 from pipeline.errors import DataError
 from pipeline.records import SAMPLE_SCHEMA, sample_row
 from pipeline.shards.manifest import Manifest
-from pipeline.shards.step import Finding, ShardInput, ShardReport, Step, content_hash, run_step
+from pipeline.shards.step import Finding, ShardInput, ShardReport, Step, Tally, content_hash, run_step
 from pipeline.shards.write import parquet_bytes
 from pipeline.steps.edges import edges_step
 from pipeline.steps.inputs import stage_inputs
@@ -28,7 +27,7 @@ class Work:
 
     def __call__(self, text: str) -> tuple[bytes, ShardReport]:
         self.calls.append(text)
-        report = ShardReport(records=1, counts=Counter(letters=len(text), weight=1.5))
+        report = ShardReport(records=1, counts=Tally(letters=len(text), weight=1.5))
         if text.startswith("bad"):
             report.rejects.append(Finding(text, f"toy/{text}: x.jpg is damaged"))
         if text.startswith("none"):
@@ -250,7 +249,7 @@ def test_stages_whose_shards_do_not_fit_are_refused(tmp_path, counts):
 
 
 def test_reports_are_summed():
-    one, other = ShardReport(2, Counter(a=1)), ShardReport(3, Counter(a=2, b=1), [Finding("x", "y")])
+    one, other = ShardReport(2, Tally(a=1)), ShardReport(3, Tally(a=2, b=1), [Finding("x", "y")])
     one.add(other)
     assert (one.records, one.counts, len(one.rejects)) == (5, {"a": 3, "b": 1}, 1)
     assert np.all([finding == Finding("x", "y") for finding in one.rejects])

@@ -43,14 +43,15 @@ def test_another_seed_gives_another_model(toy, tmp_path):
     assert (tmp_path / "1" / "parser.pt").read_bytes() != (tmp_path / "2" / "parser.pt").read_bytes()
 
 
-def test_resumed_run_equals_an_uninterrupted_one(toy, tmp_path, monkeypatch):
+@pytest.mark.parametrize("epochs_done", [2, 3])
+def test_resumed_run_equals_an_uninterrupted_one(toy, tmp_path, monkeypatch, epochs_done):
     params = make_params(epochs=3)
     whole_log, resumed_log = [], []
-    run(toy, tmp_path / "whole", params, log=lambda *entry: whole_log.append(entry))
+    whole = run(toy, tmp_path / "whole", params, log=lambda *entry: whole_log.append(entry))
 
     def killed(file, state):
         training_module_save(file, state)
-        if state.epoch == 2:
+        if state.epoch == epochs_done:
             raise KeyboardInterrupt
 
     training_module_save = training_module.save_state
@@ -60,11 +61,12 @@ def test_resumed_run_equals_an_uninterrupted_one(toy, tmp_path, monkeypatch):
     monkeypatch.undo()
     assert not (tmp_path / "killed" / "parser.pt").exists()
     steps = []
-    run(
+    resumed = run(
         toy, tmp_path / "killed", params,
         log=lambda *entry: resumed_log.append(entry), progress=lambda done, total: steps.append(done),
     )  # fmt: skip
-    assert steps == [7, 8, 9]
+    assert steps == list(range(3 * epochs_done + 1, 10))
+    assert resumed == whole
     assert resumed_log == whole_log
     assert (tmp_path / "whole" / "parser.pt").read_bytes() == (tmp_path / "killed" / "parser.pt").read_bytes()
 
