@@ -52,6 +52,8 @@ Fraction = Annotated[Number, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
 Size = tuple[Count, Count]
 """(height, width)."""
+_DRAWN = ("lip", "cihp", "atr", "pascal", "coco")
+"""Layouts in which the sample set can be drawn."""
 Splits = Annotated[tuple[Literal["train", "val", "test"], ...], Field(min_length=1), AfterValidator(_unique)]
 LabelSetName = Annotated[str, AfterValidator(_known_label_set)]
 KeypointSetName = Annotated[str, AfterValidator(_known_keypoint_set)]
@@ -81,7 +83,12 @@ class Dataset(Section):
     """One data set: where it comes from and what it holds."""
 
     source: str = Field("sample", description="'sample' (drawn), or a folder that holds the archives")
-    layout: Literal["lip", "cihp", "coco"] = Field(description="the reader")
+    layout: Literal["lip", "cihp", "atr", "pascal", "coco", "mhp", "folder", "coco_json"] = Field(
+        description="the reader"
+    )
+    annotations: dict[Literal["train", "val", "test"], str] = Field(
+        default_factory=dict, description="the JSON file of each split, for layout coco_json"
+    )
     sha256: dict[str, str] = Field(default_factory=dict, description="archive name -> SHA-256 that it must have")
     images: dict[Literal["train", "val", "test"], Annotated[int, Field(ge=0)]] = Field(
         default_factory=dict, description="images to draw per split, for source 'sample'"
@@ -93,6 +100,19 @@ class Dataset(Section):
         None, description="the annotated keypoints; none where the set has no joints"
     )
     limits: Limits | None = Field(None, description="this set's own limits, in place of `quality`")
+
+    @model_validator(mode="after")
+    def _layout(self) -> Dataset:
+        if self.source == "sample" and self.layout not in _DRAWN:
+            raise ValueError(
+                f"source: 'sample' draws {', '.join(_DRAWN)}; layout {self.layout!r} needs the folder of its files"
+            )
+        missing = [split for split in self.splits if split not in self.annotations]
+        if self.layout == "coco_json" and missing:
+            raise ValueError(f"annotations: has no {missing[0]}; layout 'coco_json' needs the JSON file of every split")
+        if self.layout != "coco_json" and self.annotations:
+            raise ValueError(f"annotations: layout {self.layout!r} takes none; its files have names of their own")
+        return self
 
     @property
     def parts(self) -> LabelSet:
