@@ -68,6 +68,9 @@ def _figures(report: ShardReport) -> dict[str, Any]:
             "false": counts["false"],
             "false_share": mean(counts["false"], counts["matched"] + counts["false"]),
             "large_people_found": mean(counts["large_found"], counts["large"]),
-            "mask_iou": mean(counts["iou_sum"], counts["matched"]),
-        }
+        } | (
+            {"box_iou": mean(counts["box_iou_sum"], counts["matched"])}
+            if "box_iou_sum" in counts
+            else {"mask_iou": mean(counts["iou_sum"], counts["matched"])}
+        )
     return figures

@@ -22,6 +22,7 @@ from pipeline.taxonomy import IGNORE, LabelSet, voc_palette
 MOST_PEOPLE = 254
 """Ids that fit into a map beside 0 and 255."""
 
+_VOC_CLASSES = 21
 _LUMA = (0.299, 0.587, 0.114)
 
 
@@ -94,6 +95,8 @@ def check_mask(mask: np.ndarray, image_hw: tuple[int, int], name: str, label_set
 
 def _palette_greys(label_set: LabelSet) -> set[int]:
     """What the colours of the set's ids in VOC's table become when a tool makes them grey."""
+    if len(label_set) > _VOC_CLASSES:  # so many greys that ids of another set are among them by chance
+        return set()
     greys = voc_palette(len(label_set)).astype(np.float64) @ np.array(_LUMA)
     return {int(value) for value in np.rint(greys)} | {int(value) for value in greys}
 
