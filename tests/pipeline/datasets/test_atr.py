@@ -1,3 +1,5 @@
+from itertools import chain
+
 import numpy as np
 import pytest
 
@@ -46,7 +48,7 @@ def test_without_lists_the_split_is_drawn_and_said_so(tmp_path):
     archives = write(tmp_path, names)
     ids = {split: [item.sample_id for item in atr_items(archives, split, ALL)] for split in ALL.splits}
     assert {split: len(found) for split, found in ids.items()} == {"train": 36, "val": 2, "test": 2}
-    assert sorted(sum(ids.values(), [])) == sorted(names) and ids["train"] == sorted(ids["train"], key=names.index)
+    assert sorted(chain(*ids.values())) == sorted(names) and ids["train"] == sorted(ids["train"], key=names.index)
     account = atr_account(archives, ALL)
     assert account["split"] == "drawn by seed 1" and account["split_sizes"] == {"train": 36, "val": 2, "test": 2}
     # What is held out does not depend on whether the test split is asked for.

@@ -1,4 +1,5 @@
 import io
+from itertools import chain
 
 import cv2
 import numpy as np
@@ -107,7 +108,7 @@ def test_without_lists_every_image_is_in_one_of_the_splits_asked_for(tmp_path):
     for splits, sizes in ((("train", "val"), [27, 3]), (("train", "val", "test"), [24, 3, 3]), (("val",), [30])):
         options = ReaderOptions(seed=1, splits=splits)
         found = [[item.sample_id for item in folder_items(archives, split, options)] for split in splits]
-        assert [len(ids) for ids in found] == sizes and sorted(sum(found, [])) == sorted(names)
+        assert [len(ids) for ids in found] == sizes and sorted(chain(*found)) == sorted(names)
         assert folder_account(archives, options)["split"] == "drawn by seed 1"
 
 

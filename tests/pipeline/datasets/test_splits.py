@@ -1,3 +1,5 @@
+from itertools import chain
+
 import pytest
 
 from pipeline.datasets.splits import seeded_split, share_out
@@ -8,7 +10,7 @@ IDS = [f"photo {number}" for number in range(50)]
 def test_a_drawn_split_holds_every_id_once_in_the_order_of_the_source():
     split = seeded_split(IDS, {"train": 40, "val": 6, "test": 4}, seed=1)
     assert {name: len(ids) for name, ids in split.items()} == {"train": 40, "val": 6, "test": 4}
-    assert sorted(sum(split.values(), []), key=IDS.index) == IDS
+    assert sorted(chain(*split.values()), key=IDS.index) == IDS
     assert all(ids == sorted(ids, key=IDS.index) for ids in split.values())
 
 

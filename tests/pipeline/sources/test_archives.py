@@ -131,3 +131,15 @@ def test_damage_of_a_deflated_file_and_of_its_header_is_named(tmp_path):
         archives = Archives(tmp_path / name)
         with pytest.raises(DataError, match=r"a\.zip!/x/1\.jpg: cannot be read"):
             archives.read(archives.require("x/1.jpg", ""))
+
+
+def test_a_file_beside_the_archives_is_found_by_its_bare_name(tmp_path):
+    write_zip(tmp_path / "a.zip", [("lists/val_id.txt", b"inside")])
+    for name in ("train_id.txt", "val_id.txt"):
+        (tmp_path / name).write_bytes(b"beside")
+    archives = Archives(tmp_path)
+    member = archives.require("train_id.txt", "")
+    assert (member.name, member.size, member.crc) == ("train_id.txt", 6, zlib.crc32(b"beside"))
+    assert archives.read(member) == b"beside"
+    with pytest.raises(DataError, match=r"val_id\.txt: found twice, as a\.zip!/lists/val_id\.txt and val_id\.txt"):
+        archives.find("val_id.txt")
