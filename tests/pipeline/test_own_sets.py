@@ -63,9 +63,9 @@ def test_a_file_that_is_no_label_set_is_named(tmp_path, text, message):
 def test_a_file_that_is_missing_or_takes_a_built_in_name_is_told(tmp_path):
     with pytest.raises(ValueError, match=r"nowhere\.yaml: cannot be read \(No such file"):
         label_set(str(tmp_path / "nowhere.yaml"))
-    with pytest.raises(ValueError, match="'lip' is the name of a built-in set. Rename the file"):
+    with pytest.raises(ValueError, match=r"'lip' is the name of a built-in set. Rename the file"):
         label_set(written(tmp_path, SHOP, "lip.yaml"))
-    with pytest.raises(ValueError, match="limb .* is no pair of its names"):
+    with pytest.raises(ValueError, match=r"limb .* is no pair of its names"):
         keypoint_set(written(tmp_path, "names: [a, b]\nlimbs: [[a, c]]", "cat.yaml"))
 
 
@@ -73,7 +73,7 @@ def test_params_take_the_path_of_a_set_and_check_it(tmp_path):
     path = written(tmp_path, SHOP)
     section = Dataset(source="/photos", layout="folder", label_set=path)
     assert section.label_set == path and section.parts.name == "shop" and section.keypoints is None
-    with pytest.raises(ValueError, match="label set 'shop' is unknown; known are lip, .* or give a .yaml file"):
+    with pytest.raises(ValueError, match=r"label set 'shop' is unknown; known are lip, .* or give a .yaml file"):
         Dataset(source="/photos", layout="folder", label_set="shop")
 
 
@@ -120,7 +120,7 @@ def test_joints_that_a_layout_cannot_have_are_refused():
     for name, joints in (("lip", "lip16"), ("pascal", "pascal14"), ("coco_json", "lip16")):
         check_keypoint_set(LAYOUTS[name], keypoint_set(joints))
     check_keypoint_set(LAYOUTS["atr"], None)
-    with pytest.raises(ParamsError, match="keypoint_set: 'lip16', but layout 'pascal' has pascal14. Set it to null"):
+    with pytest.raises(ParamsError, match=r"keypoint_set: 'lip16', but layout 'pascal' has pascal14. Set it to null"):
         check_keypoint_set(LAYOUTS["pascal"], keypoint_set("lip16"))
     with pytest.raises(ParamsError, match="layout 'atr' has no joints"):
         check_keypoint_set(LAYOUTS["atr"], keypoint_set("lip16"))
