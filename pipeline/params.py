@@ -130,6 +130,9 @@ class Executor(Section):
 
     backend: Literal["local"] = "local"
     workers: int = Field(0, ge=0, description="processes; 0 is one per core")
+    loader_workers: int = Field(
+        0, ge=0, description="processes that decode and augment for training; 0 is none beside it"
+    )
 
 
 class DetectorFit(Section):
@@ -144,6 +147,7 @@ class DetectorFit(Section):
     precision: Literal["32-true", "bf16-mixed"] = Field(
         "32-true", description="bf16-mixed: faster where the CPU has AMX"
     )
+    threads: Count = Field(2, description="of one operation on the CPU; another number rounds differently")
 
 
 class Detector(Section):
@@ -168,6 +172,7 @@ class PoseFit(Section):
     precision: Literal["32-true", "bf16-mixed"] = Field(
         "32-true", description="bf16-mixed: faster where the CPU has AMX"
     )
+    threads: Count = Field(2, description="of one operation on the CPU; another number rounds differently")
 
 
 class Pose(Section):
@@ -261,7 +266,6 @@ class Train(Section):
     warmup_steps: int = Field(0, ge=0, description="steps in which the rate rises linearly to lr")
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
     threads: Count = Field(2, description="of one operation on the CPU; another number rounds differently")
-    loader_workers: int = Field(1, ge=0, description="processes that decode and augment; never changes a result")
     validate_every: Count = Field(1, description="epochs between two validations; the last epoch always has one")
     loss: Loss = Loss()
     augment: Augment = Augment()

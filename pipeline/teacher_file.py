@@ -100,7 +100,7 @@ def write_teacher(path: Path, network: Network, architecture: str, options: Any,
     """
     with np.errstate(over="ignore"):
         arrays = {
-            name: tensor.detach().cpu().numpy().astype(np.float16)
+            name: tensor.detach().cpu().numpy().astype(np.float16, order="C")  # channels last is another order
             for name, tensor in sorted(network.state_dict().items())
             if not name.endswith(_COUNTER)
         }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from pipeline.params import Dataset
 from pipeline.shards.manifest import Manifest, ShardEntry
@@ -22,6 +22,7 @@ def run_data_stage(
     kind: str,
     keypoint_set: KeypointSet | None,
     links: Callable[[str], dict[str, dict[str, str]]] = lambda split: {},
+    card: Callable[[Mapping[str, ShardReport]], str] | None = None,
 ) -> dict[str, ShardReport]:
     """Make and publish data/<out>/<dataset>; split -> what became of its samples."""
 
@@ -56,6 +57,7 @@ def run_data_stage(
             max_rejects=context.max_rejects(section),
             limit_key=f"datasets.{dataset}.limits.max_rejects" if section.limits else "quality.max_rejects",
             progress=progress,
+            card=card,
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
@@ -9,7 +10,6 @@ import click
 from pipeline.params import Dataset
 from pipeline.shards.manifest import MANIFEST_NAME, Manifest, sha256_of
 from pipeline.shards.step import ShardReport
-from pipeline.shards.write import write_whole
 from pipeline.steps.inputs import stage_inputs
 from pipeline.steps.samples import samples_step
 from pipeline.taxonomy import IGNORE, KeypointSet, LabelSet
@@ -34,12 +34,23 @@ def shard(context: Context, dataset: str) -> None:
         path = Path("..", "..", "..", "heatmaps", dataset, split).as_posix()
         return {"heatmaps": {"path": path, "sha256": sha256_of(folders[3] / split / MANIFEST_NAME)}}
 
+    def card(reports: Mapping[str, ShardReport]) -> str:
+        return _card(dataset, section, keypoint_set, reports)
+
     reports = run_data_stage(
-        context, dataset, section, step, shards, out="shards", kind="samples", keypoint_set=keypoint_set, links=links
+        context,
+        dataset,
+        section,
+        step,
+        shards,
+        out="shards",
+        kind="samples",
+        keypoint_set=keypoint_set,
+        links=links,
+        card=card,
     )
     out = paths.stage("shards", dataset)
     figures = {split: _figures(report, section.parts, out / split) for split, report in reports.items()}
-    write_whole(out / "README.md", _card(dataset, section, keypoint_set, figures).encode())
     context.write_metrics("shard", dataset, figures)
     told = ", ".join(f"{report.records} {split} samples" for split, report in reports.items())
     context.say(f"shard {dataset}: {told}")
@@ -58,14 +69,14 @@ def _figures(report: ShardReport, parts: LabelSet, folder: Path) -> dict[str, ob
     }
 
 
-def _card(dataset: str, section: Dataset, keypoints: KeypointSet | None, figures: dict[str, dict[str, object]]) -> str:
+def _card(dataset: str, section: Dataset, keypoints: KeypointSet | None, reports: Mapping[str, ShardReport]) -> str:
     """The data set's card, in Markdown."""
-    rows = "\n".join(f"| {split} | {values['samples']} | {values['bytes']} |" for split, values in figures.items())
+    rows = "\n".join(f"| {split} | {report.records} |" for split, report in reports.items())
     return (
         f"# {dataset}\n\n"
-        f"Person crops with part masks, edge maps and joints. Source: {section.source} in the layout of {section.layout}; "
-        f"label set `{section.parts.name}`, keypoint set `{keypoints.name if keypoints else None}`.\n\n"
-        f"| split | samples | bytes |\n|---|---|---|\n{rows}\n\n"
+        f"Person crops with part masks, edge maps and joints, in the layout of {section.layout}; label set "
+        f"`{section.parts.name}`, keypoint set `{keypoints.name if keypoints else None}`.\n\n"
+        f"| split | samples |\n|---|---|\n{rows}\n\n"
         "Read them with `pipeline.shards.open_shards`, or as plain parquet files; masks, person ids and edges are PNG bytes, "
         "keypoints are x, y, v in crop pixels with v as in COCO.\n"
     )

@@ -1,4 +1,4 @@
 """Models, their losses, data feeding, training and evaluation."""
 
 __version__ = "0.1.0"
-"""Stands in every model file; the same as pyproject.toml's."""
+"""Stands in every model file."""

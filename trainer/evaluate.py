@@ -64,7 +64,7 @@ def evaluate(
         samples = ParsingSamples(folders, parser.label_set, parser.keypoint_set, settings.label_maps)
         data = JudgedData(samples, card.input_spec, rules.scales)
         scores = Scores(parser.label_set, parser.keypoint_set)
-        answers = parse_all(parser, judged_loader(data, settings.batch_size, settings.loader_workers))
+        answers = parse_all(parser, judged_loader(data, settings.batch_size, params.executor.loader_workers))
         rows = _judged_rows(answers, scores, len(samples), progress)
         _write_predictions(rows, out, params.shards.records_per_shard, params.shards.row_group)
     protocol = {

@@ -19,12 +19,15 @@ from torchvision.models.detection.transform import resize_boxes
 from torchvision.ops import FeaturePyramidNetwork, MultiScaleRoIAlign
 
 from pipeline.detection.residual import ResidualTrunk
+from pipeline.detection.threads import fixed_threads
 from pipeline.records import People, encode_rle
 from pipeline.teacher_file import InputSpec, TeacherFile, build_options, read_teacher
 
 ARCHITECTURE = "mask_rcnn_basic"
 SCORE_FLOOR = 0.05
 MASK_THRESHOLD = 0.5
+THREADS = 1
+"""Of one operation on the CPU: a small network gains little from more, and one gives the same people on any number of cores."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +110,7 @@ class TorchvisionDetector:
         """
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
             raise ValueError(f"image: {image.dtype} of shape {image.shape}, expected uint8 (H, W, 3)")
-        with torch.inference_mode():
+        with torch.inference_mode(), fixed_threads(THREADS):
             boxes, scores, masks = self._found(image_tensor(image).to(self._device))
             size = image.shape[:2]
             rles = [

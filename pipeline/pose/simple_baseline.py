@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.detection.residual import ResidualTrunk
+from pipeline.detection.threads import fixed_threads
 from pipeline.geometry.affine import invert, transform_points
 from pipeline.pose.crops import crop_matrix, warp_crop
 from pipeline.pose.decoding import cells_to_input, decode_heatmaps, merge_flipped
@@ -18,6 +19,8 @@ from pipeline.taxonomy import keypoint_set
 from pipeline.teacher_file import InputSpec, build_options, read_teacher
 
 ARCHITECTURE = "simple_baseline_basic"
+THREADS = 1
+"""Of one operation on the CPU, so that the joints are the same on any number of cores."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +119,7 @@ class SimpleBaselineEstimator:
     def heatmaps(self, crops: np.ndarray) -> np.ndarray:
         """(N, K, h, w) float32 maps of (N, H, W, 3) uint8 crops, N the batch size; with `flip` the mean of both views."""
         inputs = input_tensor(crops, self.spec).to(self._device)
-        with torch.inference_mode():
+        with torch.inference_mode(), fixed_threads(THREADS):
             maps = self.network(inputs).cpu().numpy()
             if not self.flip:
                 return maps

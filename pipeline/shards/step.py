@@ -175,6 +175,7 @@ def run_step(
     max_rejects: int,
     limit_key: str,
     progress: Callable[[int], None],
+    card: Callable[[Mapping[str, ShardReport]], str] | None = None,
 ) -> dict[str, ShardReport]:
     """Make all shards that scratch lacks, then publish the folder.
 
@@ -189,6 +190,7 @@ def run_step(
         max_rejects: more rejects than this is an error, and nothing is published.
         limit_key: the parameter that sets it, for the error.
         progress: told the number of shards that are done.
+        card: reports -> the text of a README.md beside the splits.
 
     Returns:
         split -> the sum of its shards' reports.
@@ -213,7 +215,7 @@ def run_step(
     _refuse_rejects(
         step.name, [finding for report in reports.values() for finding in report.rejects], max_rejects, limit_key
     )
-    _publish(step, shards, paths, reports, describe, out)
+    _publish(step, shards, paths, reports, describe, out, card(reports) if card else None)
     return reports
 
 
@@ -233,6 +235,7 @@ def _publish(
     reports: Mapping[str, ShardReport],
     describe: Callable[[str, tuple[ShardEntry, ...]], Manifest],
     out: Path,
+    card: str | None,
 ) -> None:
     aside = out.with_name(f".{out.name}.new-{os.getpid()}")
     shutil.rmtree(aside, ignore_errors=True)
@@ -251,6 +254,8 @@ def _publish(
             for kind in ("rejects", "outcomes"):
                 lines = [json.dumps(asdict(finding)) + "\n" for finding in getattr(report, kind)]
                 (aside / split / f"{kind}.jsonl").write_text("".join(lines), encoding="utf-8")
+        if card is not None:
+            (aside / "README.md").write_text(card, encoding="utf-8")
         replace_folder(aside, out)
     finally:
         shutil.rmtree(aside, ignore_errors=True)

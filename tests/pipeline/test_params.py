@@ -20,7 +20,8 @@ def problem(*overrides: str, path: Path = FILE) -> str:
 
 def test_the_projects_own_file_is_valid():
     params = load_params(FILE)
-    assert params.heatmaps.size == (48, 32) and params.datasets["lip"].splits == ("train", "val")
+    grid = tuple(side // params.heatmaps.stride for side in params.train.input_size)
+    assert params.heatmaps.size == grid and params.datasets["lip"].splits == ("train", "val")
     assert params.dataset("coco").label_set == "person"
 
 

@@ -84,7 +84,7 @@ def write_toy_set(root: Path, train: int = 10, val: int = 4) -> Path:
     return root
 
 
-def make_params(evaluate: dict[str, Any] | None = None, **train: Any) -> Params:
+def make_params(evaluate: dict[str, Any] | None = None, loader_workers: int = 0, **train: Any) -> Params:
     """Parameters that train a narrow CorrPM on the toy set."""
     settings: dict[str, Any] = {
         "datasets": ["toy"],
@@ -99,7 +99,6 @@ def make_params(evaluate: dict[str, Any] | None = None, **train: Any) -> Params:
         "optimizer": "adamw",
         "lr": 0.01,
         "threads": 1,
-        "loader_workers": 0,
     }
     fit = {"dataset": "x", "steps": 1, "batch_size": 1, "lr": 1.0, "warmup_steps": 0, "weight_decay": 0.0}
     return Params.model_validate(
@@ -107,6 +106,7 @@ def make_params(evaluate: dict[str, Any] | None = None, **train: Any) -> Params:
             "seed": 3,
             "datasets": {},
             "teacher_datasets": {},
+            "executor": {"loader_workers": loader_workers},
             "detector": {"fit": fit},
             "pose": {"fit": fit},
             "heatmaps": {"size": [12, 8], "stride": 4, "sigma": 1.5},

@@ -15,8 +15,6 @@ from pipeline.params import Params
 from trainer.checkpoints import load_content, save_content
 from trainer.data.samples import ParsingSamples
 
-_NOT_IN_RESULTS = {"loader_workers"}
-
 
 @dataclass
 class TrainingState:
@@ -43,7 +41,7 @@ def state_file(scratch: Path, params: Params, splits: list[ParsingSamples], vers
     """Where the run's state lies; the name holds a fingerprint of all that its result depends on."""
     content = {
         "seed": params.seed,
-        "train": params.train.model_dump(mode="json", exclude=_NOT_IN_RESULTS),
+        "train": params.train.model_dump(mode="json"),
         "heatmaps": params.heatmaps.model_dump(mode="json"),
         "edge_width": params.edges.width,
         "shards": [[shard.sha256 for shards in split.shards for shard in shards.manifest.shards] for split in splits],

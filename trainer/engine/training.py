@@ -87,7 +87,7 @@ def make_card(params: Params) -> ModelCard:
         keypoint_names=keypoint_set.keypoint_names,
         input_spec=input_spec(settings.variant, settings.input_size),
         heatmaps=params.heatmaps.model_dump(mode="json", include={"stride", "sigma", "sigma_space", "convention"}),
-        training={"seed": params.seed, **settings.model_dump(mode="json", exclude={"loader_workers"})},
+        training={"seed": params.seed, **settings.model_dump(mode="json")},
         package_version=__version__,
     )
 
@@ -111,7 +111,7 @@ def _fit(
         log(*entry)
     batches = EpochBatches(len(train_split), settings.batch_size, params.seed, train_split.read_together)
     data = TrainingData(train_split, spec, settings.augment, params.seed)
-    loader = training_loader(data, batches, settings.loader_workers, pin=fabric.device.type == "cuda")
+    loader = training_loader(data, batches, params.executor.loader_workers, pin=fabric.device.type == "cuda")
     total_steps = settings.epochs * len(batches)
     for epoch in range(state.epoch, settings.epochs):
         batches.epoch = epoch
@@ -126,7 +126,7 @@ def _fit(
         logged["lr"] = optimizer.param_groups[0]["lr"]
         if (epoch + 1) % settings.validate_every == 0 or epoch + 1 == settings.epochs:
             logged |= validate(
-                Parser(model, card, fabric.device), val_split, settings.batch_size, settings.loader_workers
+                Parser(model, card, fabric.device), val_split, settings.batch_size, params.executor.loader_workers
             )
         for name, value in logged.items():
             log(name, value, epoch + 1)

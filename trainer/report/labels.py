@@ -38,6 +38,7 @@ STAGES: tuple[tuple[str, str, tuple[Column, ...]], ...] = (
             ("false share", "false_share", percent),
             ("large people found", "large_people_found", percent),
             ("mask IoU", "mask_iou", percent),
+            ("box IoU", "box_iou", percent),
             ("left out", "outcomes", number),
             ("rejected", "rejects", number),
         ),

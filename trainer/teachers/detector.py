@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torchvision.models.detection.image_list import ImageList
 
+from pipeline.detection.threads import fixed_threads
 from pipeline.detection.torchvision_rcnn import ARCHITECTURE, INPUT, RcnnOptions, build_rcnn
 from pipeline.params import DetectorFit
 from pipeline.records import ImageRecord
@@ -68,7 +69,8 @@ def fit_detector(
         return {**rpn_losses, **head_losses}
 
     fingerprint = fit_fingerprint(records, section, seed, (ARCHITECTURE, options, spec))
-    fit_network(network, _losses, section, seed, scratch / "fit_detector.pt", fingerprint, progress)
+    with fixed_threads(section.threads):
+        fit_network(network, _losses, section, seed, scratch / "fit_detector.pt", fingerprint, progress)
     write_teacher(out, network, ARCHITECTURE, options, spec)
 
 

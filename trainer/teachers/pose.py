@@ -9,11 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pipeline.detection.threads import fixed_threads
 from pipeline.params import PoseFit
 from pipeline.pose.simple_baseline import ARCHITECTURE, INPUT, PoseOptions, SimpleBaseline, input_tensor
 from pipeline.records import ImageRecord
 from pipeline.taxonomy import keypoint_set
-from pipeline.teacher_file import InputSpec, write_teacher
+from pipeline.teacher_file import InputSpec, read_teacher, write_teacher
 from trainer.teachers.loop import Progress, fit_fingerprint, fit_network, pick_device, run_in_bfloat16, sample_order
 from trainer.teachers.pose_samples import draw_pose_sample, people_with_joints
 
@@ -27,6 +28,7 @@ def fit_pose(
     progress: Progress,
     options: PoseOptions | None = None,
     spec: InputSpec = INPUT,
+    start: Path | None = None,
 ) -> None:
     """Fit a Simple Baseline on the people with annotated joints and write it to `out`.
 
@@ -34,8 +36,10 @@ def fit_pose(
         records: images whose people have the joints of `options.keypoint_set`.
         scratch: folder of the checkpoint that an interrupted fit goes on from.
         progress: told after every step.
+        start: a pose teacher of the same options whose weights the fit starts from, instead of random ones.
 
     Raises:
+        DataError: `start` is no such file.
         ValueError: nobody has annotated joints, or they are of another number.
         FloatingPointError: the loss is not finite.
     """
@@ -49,7 +53,11 @@ def fit_pose(
         raise ValueError(f"records: {first.shape[1]} joints a person, expected {len(keypoints)} of {keypoints.name}")
     device = pick_device()
     torch.manual_seed(seed)
-    network = SimpleBaseline(options).to(device).to(memory_format=torch.channels_last)
+    network = SimpleBaseline(options)
+    teacher = None if start is None else read_teacher(start, ARCHITECTURE)
+    if teacher is not None:
+        teacher.fill(network)
+    network = network.to(device).to(memory_format=torch.channels_last)
     if section.precision == "bf16-mixed":
         run_in_bfloat16([network.trunk, network.upsample], device)
     order = sample_order(seed, len(people))
@@ -66,8 +74,9 @@ def fit_pose(
         weights = torch.from_numpy(np.stack([sample.weights for sample in samples])).to(device)
         return {"heatmaps": heatmap_loss(maps, targets, weights)}
 
-    fingerprint = fit_fingerprint(records, section, seed, (ARCHITECTURE, options, spec))
-    fit_network(network, _losses, section, seed, scratch / "fit_pose.pt", fingerprint, progress)
+    fingerprint = fit_fingerprint(records, section, seed, (ARCHITECTURE, options, spec, teacher and teacher.teacher_id))
+    with fixed_threads(section.threads):
+        fit_network(network, _losses, section, seed, scratch / "fit_pose.pt", fingerprint, progress)
     write_teacher(out, network, ARCHITECTURE, options, spec)
 
 

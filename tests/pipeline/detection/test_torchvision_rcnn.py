@@ -7,6 +7,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from pipeline.detection.threads import fixed_threads
 from pipeline.detection.torchvision_rcnn import (
     ARCHITECTURE,
     RcnnOptions,
@@ -39,7 +40,7 @@ def image() -> np.ndarray:
 def test_people_equal_torchvision_s_own_forward(image):
     network = tiny_network()
     people = TorchvisionDetector(network, "tiny").detect(image)
-    with torch.inference_mode():
+    with torch.inference_mode(), fixed_threads(1):
         expected = network([image_tensor(image)])[0]
     assert len(people) == len(expected["scores"]) > 0
     np.testing.assert_array_equal(people.scores, expected["scores"].numpy())

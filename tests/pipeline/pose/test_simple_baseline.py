@@ -113,6 +113,15 @@ def test_load_network_gives_the_module(tmp_path, image):
     assert tool.teacher_id.startswith("simple_baseline_basic-")
 
 
+def test_the_memory_format_of_the_weights_leaves_no_trace(tmp_path):
+    network = tiny_network()
+    write_teacher(tmp_path / "plain", network, ARCHITECTURE, TINY, SPEC)
+    write_teacher(tmp_path / "last", network.to(memory_format=torch.channels_last), ARCHITECTURE, TINY, SPEC)
+    assert (tmp_path / "last").read_bytes() == (tmp_path / "plain").read_bytes()
+    loaded = load_network(tmp_path / "last").state_dict()["trunk.conv1.weight"]
+    torch.testing.assert_close(loaded, network.state_dict()["trunk.conv1.weight"], rtol=1e-3, atol=1e-4)
+
+
 def test_a_detector_s_file_is_refused(tmp_path):
     path = tmp_path / "detector.safetensors"
     write_teacher(path, tiny_network(), "mask_rcnn_basic", TINY, SPEC)

@@ -9,9 +9,9 @@ import torch
 
 from pipeline.detection.torchvision_rcnn import RcnnOptions, load_detector
 from pipeline.params import DetectorFit, PoseFit
-from pipeline.pose.simple_baseline import PoseOptions, load_simple_baseline
+from pipeline.pose.simple_baseline import ARCHITECTURE, PoseOptions, load_simple_baseline
 from pipeline.records import People
-from pipeline.teacher_file import InputSpec
+from pipeline.teacher_file import InputSpec, read_teacher
 from trainer.teachers import loop
 from trainer.teachers.detector import fit_detector
 from trainer.teachers.pose import fit_pose, heatmap_loss
@@ -20,19 +20,11 @@ RCNN = RcnnOptions(
     widths=(4, 8), blocks=(1, 1), fpn_channels=8, anchor_sizes=(12, 24), box_features=16, mask_layers=(8,), max_people=6
 )
 POSE = PoseOptions(widths=(8, 16), blocks=(1, 1), deconv_widths=(16,))
-FIT = {"dataset": "toy", "steps": 2, "batch_size": 2, "lr": 1e-3, "warmup_steps": 1, "weight_decay": 0.01}
+FIT = {"dataset": "toy", "steps": 2, "batch_size": 2, "lr": 1e-3, "warmup_steps": 1, "weight_decay": 0.01, "threads": 1}
 
 
 class Stop(Exception):
     """A user who loses patience."""
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def fitted(kind: str, scenes, out: Path, seed: int = 3, progress=lambda *_: None, **changes) -> bytes:
@@ -107,6 +99,25 @@ def test_the_pose_network_learns_four_scenes(scenes, tmp_path):
     assert np.mean(losses[-5:]) < 0.7 * np.mean(losses[:5])
     tool = load_simple_baseline(tmp_path / "a")
     assert tool.estimate(scenes[0].decode_image(), scenes[0].people.boxes).shape == (1, 17, 3)
+
+
+def test_threads_are_the_section_s_own_and_put_back(scenes, tmp_path):
+    before, seen = torch.get_num_threads(), []
+    fitted("pose", scenes, tmp_path / "a", threads=before + 1, progress=lambda *_: seen.append(torch.get_num_threads()))
+    assert seen == [before + 1] * 2
+    assert torch.get_num_threads() == before
+
+
+def test_a_second_fit_starts_from_the_weights_of_the_first(scenes, tmp_path):
+    fitted("pose", scenes, tmp_path / "first")
+    section, spec = PoseFit(**{**FIT, "steps": 1, "lr": 1e-12}), InputSpec(size=(32, 24))
+    fit_pose(
+        scenes, section, 8, tmp_path / "second", tmp_path, lambda *_: None, POSE, spec, start=tmp_path / "first"
+    )  # so small a rate that only the statistics of the norms move
+    first, second = (read_teacher(tmp_path / name, ARCHITECTURE).tensors for name in ("first", "second"))
+    for name in first:
+        if "running" not in name:
+            np.testing.assert_array_equal(second[name], first[name])
 
 
 def test_the_detector_s_file_detects(scenes, tmp_path):
