@@ -112,7 +112,7 @@ def ingest_shards(
         for item in items:
             if split_of.setdefault(item.sample_id, split) != split:
                 raise DataError(
-                    f"{item.sample_id!r} stands in {split_of[item.sample_id]} and in {split}. Take it out of one of them"
+                    f"{folder}: {item.sample_id!r} stands in {split_of[item.sample_id]} and in {split}. Take it out of one of them"
                 )
         for number, start in enumerate(range(0, len(items), records_per_shard)):
             chunk = tuple(items[start : start + records_per_shard])
