@@ -57,6 +57,43 @@ def decode_map(data: bytes, name: str) -> np.ndarray:
     return pixels if bits == 8 else pixels // np.uint8(255 // (2**bits - 1))
 
 
+def decode_red(data: bytes, name: str) -> np.ndarray:
+    """(H, W) uint8 ids from the red channel of an 8-bit RGB PNG; one of a single channel is read as `decode_map` does.
+
+    Raises:
+        DataError: the bytes are no whole PNG of 8 bits.
+    """
+    pixels = _decode(data, cv2.IMREAD_UNCHANGED) if data.startswith(_PNG) else None
+    if pixels is not None and data[25] != _PALETTE and pixels.ndim == 3 and pixels.dtype == np.uint8:
+        return pixels[..., 2].copy()
+    return decode_map(data, name)
+
+
+def decode_colours(data: bytes, name: str) -> np.ndarray | None:
+    """(H, W, 3) uint8 RGB of a PNG that stores colours, opaque if it has alpha; None of one that stores one channel of ids.
+
+    Raises:
+        DataError: a pixel is transparent, or the channels have 16 bits.
+    """
+    pixels = _decode(data, cv2.IMREAD_UNCHANGED) if data.startswith(_PNG) else None
+    if pixels is None or data[25] == _PALETTE or pixels.ndim == 2:
+        return None
+    if pixels.dtype != np.uint8 or pixels.shape[2] not in (3, 4):
+        raise DataError(
+            f"{name}: colours of {pixels.dtype} with shape {pixels.shape}, expected 8 bits. Export it as such"
+        )
+    if pixels.shape[2] == 4 and (pixels[..., 3] != 255).any():
+        raise DataError(f"{name}: {int((pixels[..., 3] != 255).sum())} pixels are not opaque. Export it without alpha")
+    return cv2.cvtColor(pixels[..., :3], cv2.COLOR_BGR2RGB)
+
+
+def decode_colour_table(data: bytes) -> np.ndarray | None:
+    """(H, W, 3) uint8 RGB of a PNG with a colour table; None of any other."""
+    if not data.startswith(_PNG) or data[25] != _PALETTE:
+        return None
+    return np.array(Image.open(io.BytesIO(data)).convert("RGB"))
+
+
 def _decode(data: bytes, flags: int) -> np.ndarray | None:
     """OpenCV's pixels, None where it finds no whole image."""
     if not data:

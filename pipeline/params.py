@@ -21,7 +21,7 @@ from pydantic import (
 )
 
 from pipeline.errors import ParamsError
-from pipeline.taxonomy import keypoint_set, label_set
+from pipeline.taxonomy import KeypointSet, LabelSet, keypoint_set, label_set
 
 
 def _exponent(value: Any) -> Any:
@@ -41,11 +41,13 @@ def _odd(value: int) -> int:
 
 
 def _known_label_set(name: str) -> str:
-    return label_set(name).name
+    label_set(name)
+    return name
 
 
 def _known_keypoint_set(name: str) -> str:
-    return keypoint_set(name).name
+    keypoint_set(name)
+    return name
 
 
 def _plain_name(name: str) -> str:
@@ -67,6 +69,8 @@ Fraction = Annotated[Number, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
 Size = tuple[Count, Count]
 """(height, width)."""
+_DRAWN = ("lip", "cihp", "atr", "pascal", "coco")
+"""Layouts in which the sample set can be drawn."""
 Splits = Annotated[tuple[Literal["train", "val", "test"], ...], Field(min_length=1), AfterValidator(_unique)]
 FileName = Annotated[str, AfterValidator(_plain_name)]
 LabelSetName = Annotated[str, AfterValidator(_known_label_set)]
@@ -114,7 +118,12 @@ class Dataset(Section):
     source: Source = Field(
         "sample", description="'sample' (drawn), 'published', a local folder or archive, an address, or files"
     )
-    layout: Literal["lip", "cihp", "coco"] = Field(description="the reader")
+    layout: Literal["lip", "cihp", "atr", "pascal", "coco", "mhp", "folder", "coco_json"] = Field(
+        description="the reader"
+    )
+    annotations: dict[Literal["train", "val", "test"], str] = Field(
+        default_factory=dict, description="the JSON file of each split, for layout coco_json"
+    )
     sha256: dict[str, str] = Field(default_factory=dict, description="archive name -> SHA-256 that it must have")
     images: dict[Literal["train", "val", "test"], Annotated[int, Field(ge=0)]] = Field(
         default_factory=dict, description="images to draw per split, for source 'sample'"
@@ -126,6 +135,29 @@ class Dataset(Section):
         None, description="the annotated keypoints; none where the set has no joints"
     )
     limits: Limits | None = Field(None, description="this set's own limits, in place of `quality`")
+
+    @model_validator(mode="after")
+    def _layout(self) -> Dataset:
+        if self.source == "sample" and self.layout not in _DRAWN:
+            raise ValueError(
+                f"source: 'sample' draws {', '.join(_DRAWN)}; layout {self.layout!r} needs the folder of its files"
+            )
+        missing = [split for split in self.splits if split not in self.annotations]
+        if self.layout == "coco_json" and missing:
+            raise ValueError(f"annotations: has no {missing[0]}; layout 'coco_json' needs the JSON file of every split")
+        if self.layout != "coco_json" and self.annotations:
+            raise ValueError(f"annotations: layout {self.layout!r} takes none; its files have names of their own")
+        return self
+
+    @property
+    def parts(self) -> LabelSet:
+        """The label set that `label_set` names."""
+        return label_set(self.label_set)
+
+    @property
+    def keypoints(self) -> KeypointSet | None:
+        """The keypoint set that `keypoint_set` names."""
+        return None if self.keypoint_set is None else keypoint_set(self.keypoint_set)
 
     @property
     def source_text(self) -> str:
@@ -260,6 +292,10 @@ class Train(Section):
     datasets: Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(_unique)]
     label_set: LabelSetName
     keypoint_set: KeypointSetName
+    label_maps: dict[str, dict[str, str]] = Field(
+        default_factory=dict,
+        description="a data set's label set -> its class -> the class of `label_set`, or ignore",
+    )
     model: str = "corrpm"
     variant: Literal["paper", "official"] = "official"
     backbone: str

@@ -29,7 +29,7 @@ def crop(context: Context, dataset: str) -> None:
     step = crop_step(section.people, _rules(params), detector, params.shards.row_group)
     shards = stage_inputs([context.paths.stage("ingest", dataset)], section.splits)
     reports = run_data_stage(
-        context, dataset, section, step, shards, out="crops", kind="crops", keypoint_set=section.keypoint_set
+        context, dataset, section, step, shards, out="crops", kind="crops", keypoint_set=section.keypoints
     )
     context.write_metrics("crop", dataset, {split: _figures(report) for split, report in reports.items()})
     told = ", ".join(
@@ -68,6 +68,9 @@ def _figures(report: ShardReport) -> dict[str, Any]:
             "false": counts["false"],
             "false_share": mean(counts["false"], counts["matched"] + counts["false"]),
             "large_people_found": mean(counts["large_found"], counts["large"]),
-            "mask_iou": mean(counts["iou_sum"], counts["matched"]),
-        }
+        } | (
+            {"box_iou": mean(counts["box_iou_sum"], counts["matched"])}
+            if "box_iou_sum" in counts
+            else {"mask_iou": mean(counts["iou_sum"], counts["matched"])}
+        )
     return figures

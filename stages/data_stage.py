@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pipeline.params import Dataset
 from pipeline.shards.manifest import Manifest, ShardEntry
 from pipeline.shards.step import ShardInput, ShardReport, Step, run_step
+from pipeline.taxonomy import KeypointSet
 from stages.context import Context
 
 
@@ -19,23 +20,29 @@ def run_data_stage(
     *,
     out: str,
     kind: str,
-    keypoint_set: str | None,
+    keypoint_set: KeypointSet | None,
     links: Callable[[str], dict[str, dict[str, str]]] = lambda split: {},
     card: Callable[[Mapping[str, ShardReport]], str] | None = None,
 ) -> dict[str, ShardReport]:
     """Make and publish data/<out>/<dataset>; split -> what became of its samples."""
+
+    parts = section.parts
 
     def describe(split: str, entries: tuple[ShardEntry, ...]) -> Manifest:
         return Manifest(
             kind=kind,
             dataset=dataset,
             split=split,
-            label_set=section.label_set,
-            keypoint_set=keypoint_set,
+            label_set=parts.name,
+            keypoint_set=None if keypoint_set is None else keypoint_set.name,
             parameters=dict(step.parameters),
             steps={step.name: step.version},
             shards=entries,
             links=links(split),
+            part_names=parts.part_names,
+            colours=parts.colours,
+            keypoint_names=() if keypoint_set is None else keypoint_set.keypoint_names,
+            limbs=() if keypoint_set is None else keypoint_set.limbs,
         )
 
     with context.progress(f"{step.name} {dataset}", len(shards), "shards") as progress:

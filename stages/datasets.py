@@ -34,9 +34,10 @@ def _about(section: Dataset) -> str:
         source = "drawn here, " + ", ".join(f"{count} {split}" for split, count in section.images.items())
     else:
         source = section.source_text
-    published = ", ".join(f"{count} {split}" for split, count in layout.published.items())
+    counts = ", ".join(f"{count} {split}" for split, count in layout.published.items())
+    published = f" (published: {counts})" if counts else ""
     return (
-        f"{source}; layout {section.layout} (published: {published}); {section.people} person(s) per image; "
+        f"{source}; layout {section.layout}{published}; {section.people} person(s) per image; "
         f"parts {section.label_set}, joints {section.keypoint_set or 'by the pose teacher'}"
     )
 

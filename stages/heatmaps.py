@@ -20,7 +20,7 @@ def heatmaps(context: Context, dataset: str) -> None:
     step = heatmaps_step(rules.size, rules.stride, rules.sigma, rules.sigma_space, rules.convention, rules.compress)
     poses = context.paths.stage("pose", dataset)
     shards = stage_inputs([context.paths.stage("crops", dataset), poses], section.splits, stem="heatmaps")
-    keypoint_set = Manifest.read(poses / section.splits[0]).keypoint_set
+    keypoint_set = Manifest.read(poses / section.splits[0]).keypoints
     reports = run_data_stage(
         context, dataset, section, step, shards, out="heatmaps", kind="heatmaps", keypoint_set=keypoint_set
     )

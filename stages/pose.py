@@ -14,7 +14,7 @@ from pipeline.shards.read import Shards, open_shards
 from pipeline.shards.step import ShardReport
 from pipeline.steps.inputs import stage_inputs
 from pipeline.steps.pose import annotated_pose_step, pseudo_pose_step
-from pipeline.taxonomy import KEYPOINT_SETS
+from pipeline.taxonomy import keypoint_set
 from stages.context import Context, pass_context
 from stages.data_stage import mean, run_data_stage
 
@@ -27,15 +27,14 @@ def pose(context: Context, dataset: str) -> None:
     params, section = context.params, context.params.dataset(dataset)
     crops = context.paths.stage("crops", dataset)
     estimator = load_simple_baseline(context.paths.model("pose.safetensors"), flip=params.pose.flip)
-    if section.keypoint_set is not None:
-        step = annotated_pose_step(len(KEYPOINT_SETS[section.keypoint_set]), params.shards.row_group)
+    annotated = section.keypoints
+    if annotated is not None:
+        step = annotated_pose_step(len(annotated), params.shards.row_group)
     else:
         step = pseudo_pose_step(estimator, params.pose.min_confidence, params.shards.row_group)
     shards = stage_inputs([crops], section.splits)
-    keypoint_set = section.keypoint_set or estimator.keypoint_set
-    reports = run_data_stage(
-        context, dataset, section, step, shards, out="pose", kind="pose", keypoint_set=keypoint_set
-    )
+    keypoints = annotated or keypoint_set(estimator.keypoint_set)
+    reports = run_data_stage(context, dataset, section, step, shards, out="pose", kind="pose", keypoint_set=keypoints)
     figures = {split: _figures(report) for split, report in reports.items()}
     if section.keypoint_set == "lip16" and "val" in section.splits:
         judged = _judge(open_shards(crops / "val"), estimator, params.pose.judge)

@@ -12,7 +12,7 @@ from pipeline.shards.manifest import MANIFEST_NAME, Manifest, sha256_of
 from pipeline.shards.step import ShardReport
 from pipeline.steps.inputs import stage_inputs
 from pipeline.steps.samples import samples_step
-from pipeline.taxonomy import IGNORE, LABEL_SETS
+from pipeline.taxonomy import IGNORE, KeypointSet, LabelSet
 from stages.context import Context, pass_context
 from stages.data_stage import run_data_stage
 
@@ -27,7 +27,7 @@ def shard(context: Context, dataset: str) -> None:
     step = samples_step((rules.size[0] * rules.stride, rules.size[1] * rules.stride), params.shards.row_group)
     folders = [paths.stage(name, dataset) for name in ("crops", "edges", "pose", "heatmaps")]
     shards = stage_inputs(folders, section.splits)
-    keypoint_set = Manifest.read(folders[2] / section.splits[0]).keypoint_set
+    keypoint_set = Manifest.read(folders[2] / section.splits[0]).keypoints
 
     def links(split: str) -> dict[str, dict[str, str]]:
         """From data/shards/<dataset>/<split> to data/heatmaps/<dataset>/<split>."""
@@ -50,17 +50,16 @@ def shard(context: Context, dataset: str) -> None:
         card=card,
     )
     out = paths.stage("shards", dataset)
-    figures = {split: _figures(report, section.label_set, out / split) for split, report in reports.items()}
+    figures = {split: _figures(report, section.parts, out / split) for split, report in reports.items()}
     context.write_metrics("shard", dataset, figures)
     told = ", ".join(f"{report.records} {split} samples" for split, report in reports.items())
     context.say(f"shard {dataset}: {told}")
 
 
-def _figures(report: ShardReport, label_set: str, folder: Path) -> dict[str, object]:
+def _figures(report: ShardReport, parts: LabelSet, folder: Path) -> dict[str, object]:
     pixels = sum(count for key, count in report.counts.items() if key.startswith("class "))
     shares = {
-        name: report.counts[f"class {index}"] / pixels if pixels else 0.0
-        for index, name in enumerate(LABEL_SETS[label_set].part_names)
+        name: report.counts[f"class {index}"] / pixels if pixels else 0.0 for index, name in enumerate(parts.part_names)
     }
     return {
         "samples": report.records,
@@ -70,13 +69,13 @@ def _figures(report: ShardReport, label_set: str, folder: Path) -> dict[str, obj
     }
 
 
-def _card(dataset: str, section: Dataset, keypoint_set: str | None, reports: Mapping[str, ShardReport]) -> str:
+def _card(dataset: str, section: Dataset, keypoints: KeypointSet | None, reports: Mapping[str, ShardReport]) -> str:
     """The data set's card, in Markdown."""
     rows = "\n".join(f"| {split} | {report.records} |" for split, report in reports.items())
     return (
         f"# {dataset}\n\n"
         f"Person crops with part masks, edge maps and joints, in the layout of {section.layout}; label set "
-        f"`{section.label_set}`, keypoint set `{keypoint_set}`.\n\n"
+        f"`{section.parts.name}`, keypoint set `{keypoints.name if keypoints else None}`.\n\n"
         f"| split | samples |\n|---|---|\n{rows}\n\n"
         "Read them with `pipeline.shards.open_shards`, or as plain parquet files; masks, person ids and edges are PNG bytes, "
         "keypoints are x, y, v in crop pixels with v as in COCO.\n"

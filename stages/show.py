@@ -13,7 +13,7 @@ from pipeline.overlay import contact_sheet, legend, sample_tiles
 from pipeline.shards.manifest import Manifest
 from pipeline.shards.read import Shards, open_shards
 from pipeline.shards.write import write_whole
-from pipeline.taxonomy import KEYPOINT_SETS, LABEL_SETS
+from pipeline.taxonomy import LABEL_SETS
 from stages.context import Context, pass_context
 
 
@@ -55,8 +55,7 @@ def show(
 def draw_sheet(shards: Shards, chosen: list[int]) -> np.ndarray:
     """(H, W, 3) uint8 RGB contact sheet of the chosen samples, with a legend of the classes below."""
     manifest = shards.manifest
-    label_set = LABEL_SETS[manifest.label_set or "person"]
-    keypoint_set = KEYPOINT_SETS[manifest.keypoint_set] if manifest.keypoint_set else None
+    label_set, keypoint_set = manifest.parts or LABEL_SETS["person"], manifest.keypoints
     drawn = Manifest.read(shards.folder / manifest.links["heatmaps"]["path"]).parameters
     rows = []
     for index in chosen:

@@ -61,7 +61,7 @@ def evaluate(
         fabric = build_fabric("32-true")
         parser = Parser(fabric.setup_module(load_model(model_file)), card, fabric.device, rules.flip)
         folders = [shards_root / name / rules.split for name in settings.datasets]
-        samples = ParsingSamples(folders, parser.label_set, parser.keypoint_set)
+        samples = ParsingSamples(folders, parser.label_set, parser.keypoint_set, settings.label_maps)
         data = JudgedData(samples, card.input_spec, rules.scales)
         scores = Scores(parser.label_set, parser.keypoint_set)
         answers = parse_all(parser, judged_loader(data, settings.batch_size, params.executor.loader_workers))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.datasets.layout import Layout, SourceItem
+from pipeline.datasets.layout import PLAIN, Layout, ReaderOptions, SourceItem
 from pipeline.datasets.lists import read_ids
 from pipeline.errors import DataError
 from pipeline.sources.archives import Archives
@@ -11,7 +11,7 @@ _FOLDERS = {"train": "Training", "val": "Validation", "test": "Testing"}
 _HINT = "Place CIHP's instance-level_human_parsing archive there"
 
 
-def cihp_items(archives: Archives, split: str) -> list[SourceItem]:
+def cihp_items(archives: Archives, split: str, _: ReaderOptions = PLAIN, /) -> list[SourceItem]:
     """The split's images in the order of its id list; test images have no labels.
 
     Raises:

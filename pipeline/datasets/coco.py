@@ -8,7 +8,7 @@ from collections import defaultdict
 from pathlib import PurePosixPath
 from typing import Any
 
-from pipeline.datasets.layout import Annotation, Layout, SourceItem
+from pipeline.datasets.layout import PLAIN, Annotation, Layout, ReaderOptions, SourceItem
 from pipeline.errors import DataError
 from pipeline.sources.archives import Archives, Member
 
@@ -16,7 +16,7 @@ NUM_KEYPOINTS = 17
 _HINT = "Place COCO's train2017.zip, val2017.zip and annotations_trainval2017.zip there"
 
 
-def coco_items(archives: Archives, split: str) -> list[SourceItem]:
+def coco_items(archives: Archives, split: str, _: ReaderOptions = PLAIN, /) -> list[SourceItem]:
     """Every image that the split's person_keypoints JSON lists, also those without people, in the JSON's order.
 
     Raises:
@@ -24,7 +24,7 @@ def coco_items(archives: Archives, split: str) -> list[SourceItem]:
     """
     table = archives.require(f"person_keypoints_{split}2017.json", _HINT)
     images = archives.folder_files(f"{split}2017")
-    content = _content(archives, table)
+    content = read_table(archives, table)
     people: dict[int, list[Annotation]] = defaultdict(list)
     try:
         person_ids = {category["id"] for category in content["categories"] if category["name"] == "person"}
@@ -32,7 +32,7 @@ def coco_items(archives: Archives, split: str) -> list[SourceItem]:
             raise DataError(f"{table.name}: has no category named 'person'. Name it so")
         for annotation in content["annotations"]:
             if annotation["category_id"] in person_ids:
-                people[annotation["image_id"]].append(_annotation(annotation, table.name))
+                people[annotation["image_id"]].append(parse_annotation(annotation, table.name, NUM_KEYPOINTS))
         listed = [
             (image["id"], PurePosixPath(image["file_name"]), (int(image["height"]), int(image["width"])))
             for image in content["images"]
@@ -53,7 +53,12 @@ def coco_items(archives: Archives, split: str) -> list[SourceItem]:
     return items
 
 
-def _content(archives: Archives, table: Member) -> dict[str, Any]:
+def read_table(archives: Archives, table: Member) -> dict[str, Any]:
+    """A JSON file that holds an object.
+
+    Raises:
+        DataError: it holds something else, or cannot be read.
+    """
     try:
         content = json.loads(archives.read(table))
     except (ValueError, RecursionError) as error:
@@ -63,20 +68,30 @@ def _content(archives: Archives, table: Member) -> dict[str, Any]:
     return content
 
 
-def _annotation(annotation: dict[str, Any], name: str) -> Annotation:
-    keypoints = annotation.get("keypoints") or [0] * (3 * NUM_KEYPOINTS)
+def parse_annotation(annotation: dict[str, Any], name: str, num_keypoints: int) -> Annotation:
+    """A person of a COCO table; joints that it does not give are not annotated.
+
+    Args:
+        annotation: as the table has it.
+        name: the table's, for errors.
+        num_keypoints: joints of a person; 0 reads none.
+
+    Raises:
+        DataError: box or joints are not that many numbers.
+    """
+    keypoints = (annotation.get("keypoints") or [0] * (3 * num_keypoints)) if num_keypoints else []
     box = annotation["bbox"]
     numbers = [*box, *keypoints]
-    if len(box) != 4 or len(keypoints) != 3 * NUM_KEYPOINTS or not all(map(_is_number, numbers)):
+    if len(box) != 4 or len(keypoints) != 3 * num_keypoints or not all(map(_is_number, numbers)):
         raise DataError(
-            f"{name}, annotation {annotation.get('id')}: expected a bbox of 4 numbers and {3 * NUM_KEYPOINTS} of keypoints, "
+            f"{name}, annotation {annotation.get('id')}: expected a bbox of 4 numbers and {3 * num_keypoints} of keypoints, "
             f"found {len(box)} and {len(keypoints)}. Mend the annotation"
         )
     return Annotation(
         box=tuple(float(value) for value in box),
         crowd=bool(annotation.get("iscrowd", 0)),
         segmentation=annotation.get("segmentation") or None,
-        keypoints=tuple(float(value) for value in keypoints),
+        keypoints=tuple(float(value) for value in keypoints) if num_keypoints else None,
     )
 
 
@@ -84,4 +99,4 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
-COCO = Layout("coco", ("train", "val"), coco_items, {"train": 118287, "val": 5000})
+COCO = Layout("coco", ("train", "val"), coco_items, {"train": 118287, "val": 5000}, ("coco17",))

@@ -1,4 +1,4 @@
-"""LIP: single people cut from COCO, 19 part classes, 16 joints in csv files.
+"""LIP: single people cut from COCO, 19 part classes, 16 joints in csv files, or in the JSON of CorrPM or MuLA.
 
 Quirks that end here: the masks lie in a zip inside the zip; the csv's third value is 1 for occluded and 0 for visible;
 missing joints are nan; the test images' folder is `testing_images`; test labels are withheld.
@@ -10,21 +10,21 @@ import csv
 import io
 import math
 
-from pipeline.datasets.layout import Annotation, Layout, SourceItem
+from pipeline.datasets.layout import PLAIN, Annotation, Layout, ReaderOptions, SourceItem
+from pipeline.datasets.lip_json import NUM_JOINTS, parse_pose_json
 from pipeline.datasets.lists import read_ids, read_text
 from pipeline.errors import DataError
 from pipeline.sources.archives import Archives, Member
 
-NUM_JOINTS = 16
 _IMAGES = {"train": "train_images", "val": "val_images", "test": "testing_images"}
 _HINT = "Place LIP's TrainVal_images.zip, TrainVal_parsing_annotations.zip and TrainVal_pose_annotations.zip there"
 
 
-def lip_items(archives: Archives, split: str) -> list[SourceItem]:
-    """The split's crops in the order of its id list, with their joints where the csv has a row.
+def lip_items(archives: Archives, split: str, _: ReaderOptions = PLAIN, /) -> list[SourceItem]:
+    """The split's crops in the order of its id list, with their joints where the csv (or, without it, the JSON) has a row.
 
     Raises:
-        DataError: a list names a file that is missing, or the csv is malformed.
+        DataError: a list names a file that is missing, or the file of joints is malformed.
     """
     images = archives.folder_files(_IMAGES[split])
     list_file = archives.require(f"{split}_id.txt", _HINT)
@@ -36,6 +36,8 @@ def lip_items(archives: Archives, split: str) -> list[SourceItem]:
         table = archives.find(f"lip_{split}_set.csv")
         if table is not None:
             joints = parse_pose_csv(read_text(archives, table), table.name)
+        elif (table := archives.find(f"LIP_SP_{split.upper()}_annotations.json")) is not None:
+            joints = parse_pose_json(read_text(archives, table), table.name)
     items = []
     for sample_id in ids:
         for kind, files in (("image", images), ("mask", masks)):
@@ -90,4 +92,4 @@ def _coco_triple(x: float, y: float, occluded: float) -> tuple[float, float, flo
     return (x, y, 1.0 if occluded == 1 else 2.0)
 
 
-LIP = Layout("lip", ("train", "val", "test"), lip_items, {"train": 30462, "val": 10000, "test": 10000})
+LIP = Layout("lip", ("train", "val", "test"), lip_items, {"train": 30462, "val": 10000, "test": 10000}, ("lip16",))

@@ -1,4 +1,4 @@
-"""Found people against annotated ones, one to one on the IoU of their masks."""
+"""Found people against annotated ones, one to one on the IoU of their masks, or of their boxes."""
 
 from __future__ import annotations
 
@@ -50,6 +50,26 @@ def match_people(found: People, truth: People, iou: float = 0.5) -> Matching:
         raise ValueError("found: a person without a mask; matching compares masks")
     plain = np.flatnonzero([rle is not None and not crowd for rle, crowd in zip(truth.rles, truth.crowd, strict=True)])
     overlaps = _mask_ious(found, truth, plain, crowd=False)
+    return _pair(found, plain, overlaps, iou, _excused(found, truth, iou))
+
+
+def match_boxes(found: People, truth: People, iou: float = 0.5) -> Matching:
+    """As `match_people`, by the IoU of the boxes: for people of whom nothing else is annotated.
+
+    Args:
+        found: people with boxes.
+        truth: annotated people of the same image; crowd regions excuse nobody.
+    """
+    plain = np.flatnonzero(~truth.crowd)
+    overlaps = np.zeros((len(found), len(plain)))
+    if len(found) and len(plain):
+        boxes = found.boxes.astype(np.float64), truth.boxes[plain].astype(np.float64)
+        overlaps = np.asarray(coco_mask.iou(*boxes, [False] * len(plain))).reshape(overlaps.shape)
+    return _pair(found, plain, overlaps, iou, np.zeros(len(found), bool))
+
+
+def _pair(found: People, plain: np.ndarray, overlaps: np.ndarray, iou: float, excused: np.ndarray) -> Matching:
+    """The matching by falling score; `plain` holds the rows of the annotated people that `overlaps` has columns of."""
     free = np.ones(len(plain), bool)
     pairs: list[tuple[int, int, float]] = []
     single: list[int] = []
@@ -61,7 +81,6 @@ def match_people(found: People, truth: People, iou: float = 0.5) -> Matching:
             pairs.append((int(row), int(plain[best]), float(candidates[best])))
         else:
             single.append(int(row))
-    excused = _excused(found, truth, iou)
     rows = np.array(sorted(single), np.int64)
     return Matching(
         found=np.array([pair[0] for pair in pairs], np.int64),

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import DataError
+from pipeline.taxonomy import KeypointSet, LabelSet, keypoint_set, label_set
 
 SCHEMA_VERSION = 1
 MANIFEST_NAME = "manifest.json"
@@ -30,10 +31,12 @@ class Manifest:
 
     Attributes:
         kind: images, crops, edges, pose, heatmaps or samples.
-        label_set, keypoint_set: names in the taxonomy; None where there are no such labels.
+        label_set, keypoint_set: names of the sets; None where there are no such labels.
         parameters: all that decided the shards' content.
         steps: step name -> version.
         links: kind -> relative path of the folder whose shards belong to these one to one, and the hash of its manifest.
+        part_names, colours: the label set itself, so that a set of one's own needs no other file; colours where it has some.
+        keypoint_names, limbs: the keypoint set itself.
     """
 
     kind: str
@@ -46,11 +49,31 @@ class Manifest:
     shards: tuple[ShardEntry, ...]
     links: dict[str, dict[str, str]]
     schema_version: int = SCHEMA_VERSION
+    part_names: tuple[str, ...] = ()
+    colours: tuple[tuple[int, int, int], ...] | None = None
+    keypoint_names: tuple[str, ...] = ()
+    limbs: tuple[tuple[str, str], ...] = ()
 
     @property
     def records(self) -> int:
         """Records in all shards together."""
         return sum(shard.records for shard in self.shards)
+
+    @property
+    def parts(self) -> LabelSet | None:
+        """The masks' label set; a manifest that holds no names has a built-in one."""
+        if self.label_set is None:
+            return None
+        return LabelSet(self.label_set, self.part_names, self.colours) if self.part_names else label_set(self.label_set)
+
+    @property
+    def keypoints(self) -> KeypointSet | None:
+        """The joints' keypoint set; a manifest that holds no names has a built-in one."""
+        if self.keypoint_set is None:
+            return None
+        if not self.keypoint_names:
+            return keypoint_set(self.keypoint_set)
+        return KeypointSet(self.keypoint_set, self.keypoint_names, self.limbs)
 
     def write(self, folder: Path) -> None:
         """Write manifest.json into `folder`."""
@@ -76,6 +99,11 @@ class Manifest:
         content.pop("records", None)
         try:
             content["shards"] = tuple(ShardEntry(**shard) for shard in content["shards"])
+            for name in ("part_names", "keypoint_names"):
+                content[name] = tuple(content.get(name, ()))
+            for name in ("colours", "limbs"):
+                pairs = content.get(name, ())
+                content[name] = None if pairs is None else tuple(tuple(pair) for pair in pairs)
             return cls(**content)
         except (KeyError, TypeError) as error:
             raise DataError(f"{path}: fields are missing or unknown ({error}). Run its stage again") from error

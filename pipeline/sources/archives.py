@@ -82,8 +82,10 @@ class Archives:
     def find(self, tail: str) -> Member | None:
         """The one file whose path ends in `tail` (for instance train_images/1_2.jpg), or None.
 
+        A bare name also finds a file that lies beside the archives.
+
         Raises:
-            DataError: two archives hold such a file.
+            DataError: there are two such files.
         """
         parts = PurePosixPath(tail).parts
         folder = parts[-2] if len(parts) > 1 else None
@@ -92,6 +94,9 @@ class Archives:
         else:
             candidates = self._folders.get(folder, {}).get(parts[-1], [])
         matches = [m for m in candidates if PurePosixPath(m.path).parts[-len(parts) :] == parts]
+        if folder is None and (self.folder / tail).is_file():
+            data = (self.folder / tail).read_bytes()
+            matches.append(Member((), tail, len(data), zlib.crc32(data)))
         if len(matches) > 1:
             raise DataError(f"{tail}: found twice, as {matches[0].name} and {matches[1].name}. Remove one of them")
         return matches[0] if matches else None
@@ -133,6 +138,8 @@ class Archives:
             DataError: the archive is damaged there.
         """
         try:
+            if not member.archive:
+                return (self.folder / member.path).read_bytes()
             return self._container(member.archive).read(member.path)
         except (
             OSError, EOFError, NotImplementedError, RuntimeError, ValueError, struct.error, zlib.error, zipfile.BadZipFile,

@@ -12,7 +12,6 @@ import numpy as np
 
 from pipeline.detection.annotated import annotated_people
 from pipeline.detection.base import PersonDetector
-from pipeline.detection.matching import count_people, match_people
 from pipeline.detection.selection import select_people
 from pipeline.geometry.affine import translation
 from pipeline.geometry.crop import window_of_box
@@ -21,6 +20,7 @@ from pipeline.records import SAMPLE_SCHEMA, ImageRecord, People, Sample, image_f
 from pipeline.shards.read import read_rows
 from pipeline.shards.step import Finding, ShardReport, Step
 from pipeline.shards.write import parquet_bytes
+from pipeline.steps.judging import judge_found, tell_unseen
 from pipeline.taxonomy import IGNORE
 
 VERSION = 2
@@ -58,6 +58,10 @@ class SingleWork:
         for row in read_rows(inputs[0]):
             record = image_from_row(row)
             keypoints = record.people.keypoints
+            told = int((~record.people.crowd).sum())
+            if told > 1:
+                reason = f"{told} annotated people in a set of people: single; the joints are the first one's"
+                report.outcomes.append(Finding(record.sample_id, reason))
             sample = Sample(
                 sample_id=record.sample_id,
                 source_id=record.sample_id,
@@ -69,7 +73,7 @@ class SingleWork:
                 height=record.height,
                 mask=record.mask,
                 people_map=record.people_map,
-                keypoints=None if keypoints is None else keypoints[0],
+                keypoints=None if keypoints is None or not len(keypoints) else keypoints[0],
                 box=np.array([0, 0, record.width, record.height], np.float32),
                 score=1.0,
                 to_source=translation(0, 0),
@@ -110,9 +114,11 @@ class CropWork:
         image = record.decode_image()
         if self.detector is None:
             people = annotated_people(record)
+            truths: list[int | None] = [int(person) for person in people.ids]
+            tell_unseen(record, people, report)
         else:
             people = select_people(self.detector.detect(image), self.rules.score, self.rules.mask_nms)
-        truths = self._judge(record, people, report)
+            truths = judge_found(record, people, report)
         if len(people) == 0:
             report.outcomes.append(Finding(record.sample_id, "nobody was found"))
         masks = [people.mask(index) for index in range(len(people))]
@@ -125,30 +131,6 @@ class CropWork:
                 report.outcomes.append(Finding(name, f"{area} pixels, crop.min_area is {self.rules.min_area}"))
             else:
                 yield self._cut(record, image, people, masks, index, truth)
-
-    def _judge(self, record: ImageRecord, people: People, report: ShardReport) -> list[int | None]:
-        """Per person found the annotated person they are, None for nobody; their own id where nobody is annotated."""
-        if self.detector is None or record.people_map is None:
-            return [int(person) for person in people.ids]
-        matching = match_people(people, record.people)
-        count = count_people(matching, record.people, record.width * record.height)
-        report.counts.add(
-            {
-                "matched": len(matching.found),
-                "iou_sum": float(matching.ious.sum()),
-                "missed": len(matching.missed),
-                "false": len(matching.false),
-                "large": count.large,
-                "large_found": count.large_found,
-            }
-        )
-        for row in matching.missed:
-            name = f"{record.sample_id}#{int(record.people.ids[row])}"
-            report.outcomes.append(Finding(name, "an annotated person whom the detector missed"))
-        truths: list[int | None] = [None] * len(people)
-        for found, row in zip(matching.found, matching.truth, strict=True):
-            truths[found] = int(record.people.ids[row])
-        return truths
 
     def _cut(
         self,
@@ -170,6 +152,10 @@ class CropWork:
         if self.rules.others == "black":
             crop[others] = 0
         labels, ids = self._labels(record, window.cut, others, truth)
+        if ids is None and self.detector is not None:
+            ids = _found_ids([window.cut(mask) for mask in masks], people.ids, index)
+            if self.rules.others == "black":
+                ids[others] = 0
         keypoints = _own_keypoints(record, truth)
         if keypoints is not None:
             keypoints[:, :2] -= np.where(keypoints[:, 2:] > 0, [window.x0, window.y0], 0).astype(np.float32)
@@ -210,6 +196,14 @@ class CropWork:
         if ids is not None and self.rules.others == "black":
             ids[others] = 0
         return labels, ids
+
+
+def _found_ids(masks: list[np.ndarray], ids: np.ndarray, index: int) -> np.ndarray:
+    """(H, W) uint8 ids of the people found; where they overlap the smaller one, and before all person `index`, is on top."""
+    drawn = np.zeros(masks[index].shape, np.uint8)
+    for place in sorted(range(len(masks)), key=lambda one: (one == index, -int(masks[one].sum()))):
+        drawn[masks[place]] = ids[place]
+    return drawn
 
 
 def _own_keypoints(record: ImageRecord, person: int) -> np.ndarray | None:

@@ -55,7 +55,7 @@ def test_later_overrides_win():
         ("colour=1", "params.yaml: colour is not a known key; known here are crop, datasets, detector"),
         ("edges.colour=1", "edges.colour is not a known key; known here are between_people, width"),
         ("pose.fit.colour=1", "pose.fit.colour is not a known key; known here are batch_size, dataset, lr"),
-        ("datasets.lip.colour=1", "datasets.lip.colour is not a known key; known here are images, keypoint_set"),
+        ("datasets.lip.colour=1", "datasets.lip.colour is not a known key; known here are annotations, images"),
         ("datasets.lip.limits.colour=1", "datasets.lip.limits.colour is not a known key; known here are max_rejects"),
         ("edges.width=4", "edges.width: expected an odd number of pixels; found 4"),
         ("edges.width=0", "edges.width: Input should be greater than or equal to 1; found 0"),

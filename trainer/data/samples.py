@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import accumulate
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 
@@ -25,8 +26,14 @@ class ParsingSamples:
         read_together: neighbouring samples that are read at once.
     """
 
-    def __init__(self, folders: Sequence[Path], label_set: LabelSet, keypoint_set: KeypointSet) -> None:
-        """Open the folders of shards.
+    def __init__(
+        self,
+        folders: Sequence[Path],
+        label_set: LabelSet,
+        keypoint_set: KeypointSet,
+        label_maps: Mapping[str, Mapping[str, str]] = MappingProxyType({}),
+    ) -> None:
+        """Open the folders of shards; `label_maps` holds by a folder's label set what its classes are called here.
 
         Raises:
             DataError: a folder has no shards, no samples, or no masks' label set.
@@ -36,7 +43,7 @@ class ParsingSamples:
         self.keypoint_set = keypoint_set
         self.shards = [open_shards(folder) for folder in folders]
         self._ends = list(accumulate(len(shards) for shards in self.shards))
-        self._luts = [_label_lut(shards, label_set) for shards in self.shards]
+        self._luts = [_label_lut(shards, label_set, label_maps) for shards in self.shards]
         self._sources = [_keypoint_source(shards) for shards in self.shards]
         self.read_together = max(shards.manifest.parameters.get("row_group", 1) for shards in self.shards)
         if not len(self):
@@ -75,20 +82,21 @@ class ParsingSamples:
         return folder, index - (self._ends[folder - 1] if folder else 0)
 
 
-def _label_lut(shards: Shards, target: LabelSet) -> np.ndarray:
+def _label_lut(shards: Shards, target: LabelSet, label_maps: Mapping[str, Mapping[str, str]]) -> np.ndarray:
     """(256,) uint8 table from the folder's label set to `target`."""
-    name = shards.manifest.label_set
-    if name is None:
+    source = shards.manifest.parts
+    if source is None:
         raise DataError(f"{shards.folder}: its samples have no part masks to learn from or to judge by")
     try:
-        return taxonomy.label_set(name).lut_to(target)
+        return taxonomy.label_lut(source, target, label_maps.get(source.name))
     except ValueError as error:
-        raise ParamsError(f"train.label_set: {shards.folder}: {error}") from error
+        raise ParamsError(
+            f"train.label_set: {shards.folder}: {error}. Name the class and its place in train.label_maps.{source.name}"
+        ) from error
 
 
 def _keypoint_source(shards: Shards) -> KeypointSet | None:
-    name = shards.manifest.keypoint_set
     try:
-        return None if name is None else taxonomy.keypoint_set(name)
+        return shards.manifest.keypoints
     except ValueError as error:
         raise DataError(f"{shards.folder}: {error}. Run `hpp shard` again") from error

@@ -53,14 +53,16 @@ def train(
         DataError: shards are missing, damaged or have no masks.
     """
     card = make_card(params)
-    label_set = taxonomy.label_set(card.label_set)
-    keypoint_set = taxonomy.keypoint_set(card.keypoint_set)
+    settings = params.train
+    label_set, keypoint_set = taxonomy.label_set(settings.label_set), taxonomy.keypoint_set(settings.keypoint_set)
     train_split, val_split = (
-        ParsingSamples([shards_root / name / split for name in params.train.datasets], label_set, keypoint_set)
+        ParsingSamples(
+            [shards_root / name / split for name in settings.datasets], label_set, keypoint_set, settings.label_maps
+        )
         for split in ("train", "val")
     )
     file = state_file(scratch, params, [train_split, val_split], card.package_version)
-    with repeatable(params.train.threads):
+    with repeatable(settings.threads):
         weights, last = _fit(params, card, train_split, val_split, file, log, progress)
     write_model(out, card, weights)
     file.unlink(missing_ok=True)

@@ -13,7 +13,7 @@ from pipeline.overlay import LEFT, MIDDLE, RIGHT
 from pipeline.records import Sample
 from pipeline.shards.manifest import Manifest
 from pipeline.shards.read import Shards
-from pipeline.taxonomy import IGNORE, KeypointSet, LabelSet, keypoint_set, label_set
+from pipeline.taxonomy import IGNORE, LabelSet
 from trainer.report.html import Html, element, join, section
 from trainer.report.inputs import ReportInputs
 from trainer.report.layers import edge_layer, heatmap_layer, image_tile, joint_layer, mask_layer, place
@@ -75,8 +75,8 @@ def _dataset_block(dataset: str, splits: list[tuple[str, Shards]], folder: Path)
         first += len(cards)
         blocks.append(element("h4", f"{split}: {len(cards)} of {len(shards)}"))
         blocks.append(element("ul", join(cards), class_="tiles"))
-    name = splits[0][1].manifest.label_set
-    legend = part_legend(label_set(name)) if name else Html()
+    labels = splits[0][1].manifest.parts
+    legend = part_legend(labels) if labels else Html()
     return element("div", element("h3", dataset), legend, *blocks, style=sheet_style(grid, files))
 
 
@@ -86,22 +86,18 @@ def _draw(shards: Shards, index: int) -> Shown:
     image, mask, edge = sample.decode_image(), sample.decode_mask(), sample.decode_edge()
     placement = place(*image.shape[:2])
     tiles, parts = {"image": image_tile(image, placement)}, ()
-    if mask is not None and manifest.label_set:
-        labels = label_set(manifest.label_set)
+    labels, joints = manifest.parts, manifest.keypoints
+    if mask is not None and labels is not None:
         tiles["mask"] = mask_layer(mask, labels, placement)
         parts = tuple(labels.part_names[value] for value in np.unique(mask) if value not in (0, IGNORE))
     if edge is not None:
         tiles["edges"] = edge_layer(edge, placement)
-    if sample.keypoints is not None and manifest.keypoint_set:
-        tiles["joints"] = joint_layer(sample.keypoints, _joints(manifest), placement)
+    if sample.keypoints is not None and joints is not None:
+        tiles["joints"] = joint_layer(sample.keypoints, joints, placement)
     if "heatmaps" in manifest.links and sample.to_heatmap_input is not None:
         rules = _heatmap_rules(shards)
         tiles["heatmaps"] = heatmap_layer(shards.heatmaps(index), sample.to_heatmap_input, rules, placement)
     return Shown(sample, tiles, parts)
-
-
-def _joints(manifest: Manifest) -> KeypointSet:
-    return keypoint_set(manifest.keypoint_set or "")
 
 
 def _heatmap_rules(shards: Shards) -> dict[str, Any]:

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pipeline.taxonomy import label_set
 from trainer.report.html import DASH, Html, bar, element, number, percent, section, size, table
 from trainer.report.inputs import ReportInputs
 
@@ -39,6 +38,7 @@ STAGES: tuple[tuple[str, str, tuple[Column, ...]], ...] = (
             ("false share", "false_share", percent),
             ("large people found", "large_people_found", percent),
             ("mask IoU", "mask_iou", percent),
+            ("box IoU", "box_iou", percent),
             ("left out", "outcomes", number),
             ("rejected", "rejects", number),
         ),
@@ -149,7 +149,7 @@ def _class_shares(inputs: ReportInputs, dataset: str) -> Html:
     splits = inputs.params.datasets[dataset].splits
     measured = inputs.metric("shard", dataset)
     shares = {split: measured.get(split, {}).get("class_share", {}) for split in splits}
-    names = label_set(inputs.params.datasets[dataset].label_set).part_names
+    names = inputs.params.datasets[dataset].parts.part_names
     people = [share for by_name in shares.values() for name, share in by_name.items() if name != "background"]
     most = 100 * max(people, default=0.0)
     rows = [[name, *(_share(shares[split].get(name), most) for split in splits)] for name in names]

@@ -43,7 +43,7 @@ def headline(inputs: ReportInputs) -> Html:
 def result_section(inputs: ReportInputs) -> Html:
     """Scores, published rows, IoU per class, PCKh per joint, the confusion matrix (a picture of that name)."""
     judged = inputs.metric("evaluate")
-    columns = [_scores(judged), _published(inputs, judged), _classes(judged)]
+    columns = [_scores(judged), _published(inputs, judged), _classes(judged, inputs.params.train.label_set)]
     if any(value is not None for value in judged["pckh"].values()):
         columns.append(_joints(judged, inputs.params.train.keypoint_set))
     return section(
@@ -93,8 +93,8 @@ def _published(inputs: ReportInputs, judged: dict[str, Any]) -> Html:
     )
 
 
-def _classes(judged: dict[str, Any]) -> Html:
-    names = label_set(judged["protocol"]["label_set"]).part_names
+def _classes(judged: dict[str, Any], labels: str) -> Html:
+    names = label_set(labels).part_names
     rows = [[name, bar(value)] for name, value in _in_order(judged["iou"], names)]
     note = f"{DASH} stands for a class that neither occurs nor is predicted"
     return table(f"IoU per class, percent; {note}", ["class", "IoU"], rows, words=(0, 1))

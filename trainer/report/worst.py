@@ -83,8 +83,9 @@ def _judged_samples(inputs: ReportInputs) -> ParsingSamples:
     """The samples that were judged, their masks in the model's label set."""
     protocol = inputs.metric("evaluate")["protocol"]
     folders = [inputs.shards / name / protocol["split"] for name in protocol["datasets"]]
-    joints = keypoint_set(inputs.params.train.keypoint_set)
-    samples = ParsingSamples(folders, label_set(protocol["label_set"]), joints)
+    settings = inputs.params.train
+    joints = keypoint_set(settings.keypoint_set)
+    samples = ParsingSamples(folders, label_set(settings.label_set), joints, settings.label_maps)
     if split_hash(samples) != protocol["split_sha256"]:
         told = ", ".join(map(str, folders))
         raise DataError(f"{told}: not the shards that metrics/evaluate.json was measured on. Run `hpp evaluate` again")

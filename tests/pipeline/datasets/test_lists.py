@@ -1,8 +1,11 @@
+from typing import get_args
+
 import pytest
 
 from pipeline.datasets.lists import read_ids
 from pipeline.datasets.registry import LAYOUTS
 from pipeline.errors import DataError
+from pipeline.params import Dataset
 from pipeline.sources.archives import Archives
 from tests.builders import write_zip
 
@@ -35,4 +38,6 @@ def test_a_list_that_is_no_text_is_told(tmp_path):
 
 
 def test_layouts_go_by_their_own_names():
-    assert {name: layout.name for name, layout in LAYOUTS.items()} == {"lip": "lip", "cihp": "cihp", "coco": "coco"}
+    names = ("lip", "cihp", "atr", "pascal", "coco", "mhp", "folder", "coco_json")
+    assert {name: layout.name for name, layout in LAYOUTS.items()} == {name: name for name in names}
+    assert get_args(Dataset.model_fields["layout"].annotation) == names

@@ -229,3 +229,15 @@ def test_a_link_in_a_tar_is_named(tmp_path):
         archive.addfile(link)
     with pytest.raises(DataError, match=r"Images/1\.jpg: a link or a sparse file\. Pack the tar again"):
         _ = Archives(tmp_path).members
+
+
+def test_a_file_beside_the_archives_is_found_by_its_bare_name(tmp_path):
+    write_zip(tmp_path / "a.zip", [("lists/val_id.txt", b"inside")])
+    for name in ("train_id.txt", "val_id.txt"):
+        (tmp_path / name).write_bytes(b"beside")
+    archives = Archives(tmp_path)
+    member = archives.require("train_id.txt", "")
+    assert (member.name, member.size, member.crc) == ("train_id.txt", 6, zlib.crc32(b"beside"))
+    assert archives.read(member) == b"beside"
+    with pytest.raises(DataError, match=r"val_id\.txt: found twice, as a\.zip!/lists/val_id\.txt and val_id\.txt"):
+        archives.find("val_id.txt")

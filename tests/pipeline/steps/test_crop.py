@@ -138,3 +138,10 @@ def test_equal_records_give_equal_bytes(tmp_path):
     path = builders.write_records(tmp_path / "images.parquet", [scene()])
     step = crop_step("many", rules(), None, 2)
     assert step.work((path,))[0] == step.work((path,))[0]
+
+
+def test_several_annotated_people_in_an_image_of_a_single_person_set_are_told(tmp_path):
+    (sample,), report = cut(tmp_path, scene(), people="single")
+    assert (sample.width, sample.height) == (WIDTH, HEIGHT)
+    (outcome,) = report.outcomes
+    assert outcome.sample_id == "p.q_1" and outcome.reason.startswith("2 annotated people in a set of people: single")

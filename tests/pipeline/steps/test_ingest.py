@@ -70,3 +70,10 @@ def test_archives_that_were_replaced_are_opened_again(tmp_path):
 def test_a_split_that_the_layout_lacks_is_told(tmp_path):
     with pytest.raises(DataError, match="layout 'coco' has no split 'test'; it has train, val"):
         ingest_shards(tmp_path, "coco", ["test"], 2)
+
+
+def test_an_image_that_stands_in_two_splits_is_told(tmp_path):
+    members = [(f"images/{name}.jpg", builders.jpeg()) for name in ("a", "b")]
+    builders.write_zip(tmp_path / "a.zip", [*members, ("train.txt", b"a\nb"), ("val.txt", b"b")])
+    with pytest.raises(DataError, match=r"'b' stands in train and in val\. Take it out of one of them"):
+        ingest_shards(tmp_path, "folder", ["train", "val"], 2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 import torch
 
 from pipeline.errors import DataError, ParamsError
+from pipeline.images import encode_png
 from pipeline.params import Augment
 from pipeline.taxonomy import KEYPOINT_SETS, LABEL_SETS, LabelSet
 from tests.trainer.builders import make_sample, write_shards, write_toy_set
@@ -81,6 +83,15 @@ def test_several_folders_are_one_set_in_one_label_set(tmp_path: Path):
     mapped = samples.mask(2, samples[2])
     assert (mapped[stored == 13] == wide.id("right-leg")).all()
     assert (mapped[stored == 16] == wide.id("bag")).all()
+
+
+def test_named_maps_and_ones_own_give_classes_their_place(tmp_path: Path):
+    stored = np.where(make_sample(0).decode_mask() == 0, 10, 13).astype(np.uint8)
+    sample = replace(make_sample(0), mask=encode_png(stored))
+    write_shards(tmp_path / "cihp", [sample], label_set="cihp")
+    for maps, place in (({}, 255), ({"cihp": {"torso-skin": "upper-clothes"}}, 5), ({"lip": {"hat": "ignore"}}, 255)):
+        mapped = ParsingSamples([tmp_path / "cihp"], LIP, LIP16, maps).mask(0, sample)
+        assert (mapped[stored == 10] == place).all() and (mapped[stored == 13] == 13).all()
 
 
 def test_label_set_without_a_class_is_the_users_to_mend(toy):
