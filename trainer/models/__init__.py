@@ -13,11 +13,18 @@ import torch
 
 from pipeline.errors import DataError
 from trainer.checkpoints import ModelCard, read_model
+from trainer.input_spec import Feeding
 from trainer.models.corrpm import CORRPM_ROWS, CorrPM
+from trainer.models.mula import MULA_ROWS, MuLA
+from trainer.models.multi_task import MultiTask
 from trainer.models.prediction import ParsingNetwork, Prediction
 
 MODELS: Mapping[str, Callable[..., ParsingNetwork]] = MappingProxyType(
-    {name: partial(CorrPM, design=design) for name, design in CORRPM_ROWS.items()}
+    {
+        **{name: partial(CorrPM, design=design) for name, design in CORRPM_ROWS.items()},
+        **{name: partial(MuLA, design=design) for name, design in MULA_ROWS.items()},
+        "vgg16-fcn-mtl": MultiTask,
+    }
 )
 """Name -> network; a row of the papers' ablation tables is a network with its design filled in."""
 
@@ -41,6 +48,13 @@ def model_options(name: str) -> tuple[str, ...]:
     filled_in = network.keywords if isinstance(network, partial) else {}
     parameters = signature(network).parameters.items()
     return tuple(key for key, value in parameters if value.kind is value.KEYWORD_ONLY and key not in filled_in)
+
+
+def model_feeding(name: str) -> Feeding:
+    """Mean and deviation of the images that a known model is fed."""
+    network = MODELS[name]
+    kind: Any = network.func if isinstance(network, partial) else network
+    return kind.feeding
 
 
 def build_model(
@@ -104,6 +118,7 @@ __all__ = [
     "Prediction",
     "build_model",
     "load_model",
+    "model_feeding",
     "model_names",
     "model_of",
     "model_options",

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 
 from torch import Tensor, nn
 
+from trainer.input_spec import IMAGENET_FEEDING, Feeding
+
 
 @dataclass
 class Prediction:
@@ -29,10 +31,12 @@ class ParsingNetwork(nn.Module):
     Attributes:
         align_corners: how its outputs are to be resized to the input's size.
         pose_background: its pose maps end with one of background.
+        feeding: mean and deviation of what it is fed.
     """
 
     align_corners: bool
     pose_background = False
+    feeding: Feeding = IMAGENET_FEEDING
 
     def check_input_size(self, size: tuple[int, int]) -> None:
         """Nothing, where inputs of that (height, width) can be fed; every size, unless a model says otherwise.
