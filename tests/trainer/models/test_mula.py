@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from tests.trainer.models.test_rows import small
+from trainer.models import build_model
 from trainer.models.mula import MULA_ROWS
 
 FED = {"vgg16": (200, 72), "hourglass": (128, 64)}
@@ -56,26 +57,20 @@ def test_first_stage_alone_adapts_in_that_row():
     assert kinds == [["parsing", "pose"], []]
 
 
-def test_next_stage_sees_what_the_variant_says():
+@pytest.mark.parametrize("variant", ["paper", "official"])
+def test_next_stage_sees_what_the_variant_says(variant):
     """Text: maps of the refined features and of the predictions. Code: of the unrefined ones, plus the own input."""
-    for variant in ("paper", "official"):
-        model = small("hg-2s-1u-mula", variant).eval()
-        images = torch.randn(1, 3, 64, 64)
-        fed = []
-        for encoder in model.parsing.encoders:
-            encoder.register_forward_hook(lambda module, inputs, output: fed.append((inputs[0], output)))
-        refined = []
-        model.exchanges[0].register_forward_hook(lambda module, inputs, output: refined.append(output[0]))
-        with torch.no_grad():
-            prediction = model(images)
-            maps = model.parsing.map_features[0], model.parsing.map_outputs[0]
-            predicted = maps[1](prediction.parsing[0])
-            by_hand = (
-                maps[0](refined[0]) + predicted
-                if variant == "paper"
-                else maps[0](fed[0][1]) + predicted + fed[0][0]
-            )  # fmt: skip
-        assert torch.allclose(fed[1][0], by_hand, rtol=0, atol=1e-5)
+    model = small("hg-2s-1u-mula", variant).eval()
+    fed, refined = [], []
+    for encoder in model.parsing.encoders:
+        encoder.register_forward_hook(lambda module, inputs, output: fed.append((inputs[0], output)))
+    model.exchanges[0].register_forward_hook(lambda module, inputs, output: refined.append(output[0]))
+    with torch.no_grad():
+        prediction = model(torch.randn(1, 3, 64, 64))
+        map_features, map_outputs = model.parsing.map_features[0], model.parsing.map_outputs[0]
+        by_hand = map_outputs(prediction.parsing[0])
+        by_hand += map_features(refined[0]) if variant == "paper" else map_features(fed[0][1]) + fed[0][0]
+    assert torch.allclose(fed[1][0], by_hand, rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -100,7 +95,5 @@ def test_sizes_that_do_not_fit_are_told_with_some_that_do(name, size, message):
 
 @pytest.mark.parametrize("name", ["vgg16-fcn", "vgg16-fcn-mtl", "hg-0s-1u-mula"])
 def test_widths_that_do_not_fit_are_told(name):
-    from trainer.models import build_model
-
     with pytest.raises(ValueError, match="channels: 12, expected a multiple of 8"):
         build_model(name, 5, 4, channels=12)
