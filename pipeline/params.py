@@ -269,12 +269,20 @@ class ShardsSection(Section):
 
 
 class Loss(Section):
-    """Weights of the loss, CorrPM Eq. 4: L = refined L_p2 + coarse L_p + alpha L_b + beta L_k."""
+    """Weights of the loss, CorrPM Eq. 4: L = refined L_p2 + coarse L_p + alpha L_b + beta L_k.
+
+    Table 2's row without L_p is coarse = 0; alpha = 0 or beta = 0 removes CorrPM's branch (Table 6). Of models with
+    several stages, coarse weighs the parsing of all but the last, beta the pose of all. MuLA's code has
+    refined = coarse = 0.01 and beta = 1, its text (Eq. 4) refined = coarse = 1 and a beta that it does not tell.
+    """
 
     alpha: NotNegative = 2.0
     beta: NotNegative = 70.0
     refined: NotNegative = 1.0
     coarse: NotNegative = 1.0
+    missing_keypoints: Literal["skip", "zero"] = Field(
+        "skip", description="maps of keypoints without label weigh nothing, or are zeros to learn (both papers' code)"
+    )
 
 
 class Augment(Section):

@@ -27,6 +27,7 @@ COMMANDS = {
     "evaluate": "Judge the parser.",
     "report": "Write the page to look at.",
     "results": "Print the last evaluation as a table.",
+    "convert-weights": "Turn a checkpoint of the papers' authors into a model file.",
     "sample": "Draw a sample set in a data set's own layout.",
     "show": "Draw a contact sheet of a data set's labels.",
 }

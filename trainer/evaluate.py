@@ -11,17 +11,18 @@ from typing import Any
 
 import pyarrow as pa
 
+from pipeline.errors import ParamsError
 from pipeline.images import encode_png
 from pipeline.params import Params
 from pipeline.shards.write import parquet_bytes, replace_folder, write_whole
 from pipeline.taxonomy import IGNORE
 from trainer.callbacks import Progress, no_progress
 from trainer.checkpoints import read_model
-from trainer.data.loading import JudgedData, JudgedItem, judged_loader
+from trainer.data.loading import JudgedData, JudgedItem, judged_loader, scaled
 from trainer.data.samples import ParsingSamples
 from trainer.engine.device import build_fabric, repeatable
 from trainer.metrics import ParsingMetrics
-from trainer.models import load_model
+from trainer.models import ParsingNetwork, load_model
 from trainer.predict import Answer, Parser, parse_all
 from trainer.scoring import Scores
 
@@ -53,13 +54,16 @@ def evaluate(
 
     Raises:
         DataError: the model file or a shard is missing or damaged.
-        ParamsError: the split's label set has classes that the model's lacks.
+        ParamsError: the split's label set has classes that the model's lacks, or the model cannot be fed at a scale.
     """
     rules, settings = params.evaluate, params.train
     with repeatable(settings.threads):
         card, _ = read_model(model_file)
         fabric = build_fabric("32-true")
-        parser = Parser(fabric.setup_module(load_model(model_file)), card, fabric.device, rules.flip)
+        network = load_model(model_file)
+        for scale in rules.scales:
+            _require_size(network, scaled(card.input_spec.size, scale), scale)
+        parser = Parser(fabric.setup_module(network), card, fabric.device, rules.flip)
         folders = [shards_root / name / rules.split for name in settings.datasets]
         samples = ParsingSamples(folders, parser.label_set, parser.keypoint_set, settings.label_maps)
         data = JudgedData(samples, card.input_spec, rules.scales)
@@ -84,6 +88,13 @@ def evaluate(
         "absent": scores.parsing.absent,
     }
     return {"protocol": protocol, **scores.compute(), "confusion": scores.parsing.confusion.tolist()}
+
+
+def _require_size(network: ParsingNetwork, size: tuple[int, int], scale: float) -> None:
+    try:
+        network.check_input_size(size)
+    except ValueError as error:
+        raise ParamsError(f"evaluate.scales: {scale:g}: {error}") from error
 
 
 def split_hash(samples: ParsingSamples) -> str:

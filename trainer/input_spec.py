@@ -8,8 +8,11 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-_IMAGENET_MEAN = (0.485, 0.456, 0.406)
-_IMAGENET_STD = (0.229, 0.224, 0.225)
+Feeding = tuple[tuple[float, float, float], tuple[float, float, float]]
+"""Mean and deviation per channel, of values in [0, 1]."""
+
+IMAGENET_FEEDING: Feeding = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+MULA_FEEDING: Feeding = ((0.5, 0.5, 0.5), (1.0, 1.0, 1.0))
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,11 @@ class InputSpec:
         return ((channels.float() / 255 - mean) / std).contiguous(memory_format=torch.channels_last)
 
 
-def input_spec(variant: Literal["paper", "official"], size: tuple[int, int]) -> InputSpec:
-    """CorrPM's feeding: ImageNet's mean and deviation; its code feeds BGR with both in RGB order all the same."""
-    return InputSpec("bgr" if variant == "official" else "rgb", _IMAGENET_MEAN, _IMAGENET_STD, size)
+def input_spec(
+    variant: Literal["paper", "official"], size: tuple[int, int], feeding: Feeding = IMAGENET_FEEDING
+) -> InputSpec:
+    """How a model of that variant is fed.
+
+    Both papers' codes feed BGR, CorrPM's with ImageNet's mean and deviation in RGB order all the same.
+    """
+    return InputSpec("bgr" if variant == "official" else "rgb", *feeding, size)

@@ -20,8 +20,8 @@ class Targets(NamedTuple):
     Attributes:
         parsing: (N, H, W) int64 part ids, 255 weighs nothing.
         edges: (N, H, W) int64 of {0, 1}.
-        heatmaps: (N, K, h, w) float32.
-        keypoint_weights: (N, K) float32, 0 for keypoints without label.
+        heatmaps: (N, K, h, w) float32, one map more where the model has one of background.
+        keypoint_weights: (N, K) float32, one column per map; a map of weight 0 is not learnt.
     """
 
     parsing: Tensor
@@ -87,7 +87,8 @@ def training_loss(
     """Eq. 4 and its parts.
 
     The last parsing output is the refined one (L_p2), those before it are coarse (L_p). A head that the model lacks
-    adds nothing.
+    adds nothing. MuLA's Eq. 4, a parsing and a pose loss in every stage, is the same sum with equal weights for all
+    stages' parsing.
 
     Returns:
         The weighted sum, and the unweighted parts: parsing_refined, parsing_coarse, edge, pose.

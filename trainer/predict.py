@@ -91,7 +91,7 @@ class Parser:
     def _forward(self, images: np.ndarray, mirrored: bool) -> tuple[Tensor, np.ndarray | None]:
         """(N, h, w, 3) uint8 -> logits (N, C, h/4, w/4) of the image as it stands; heatmaps of what was fed.
 
-        The heatmaps are brought to the grid of the training targets.
+        The heatmaps are brought to the grid of the training targets; a map of background is left out.
         """
         fed = torch.from_numpy(np.ascontiguousarray(images[:, :, ::-1]) if mirrored else images).to(self.device)
         prediction = self.model(self.card.input_spec.normalize(fed))
@@ -103,7 +103,8 @@ class Parser:
             return maps, None
         stride = self.card.heatmaps["stride"]
         grid = (-(-images.shape[1] // stride), -(-images.shape[2] // stride))
-        heatmaps = resize(prediction.pose[-1].float(), grid, align_corners=self._align)
+        joints = prediction.pose[-1][:, : len(self.keypoint_set)]
+        heatmaps = resize(joints.float(), grid, align_corners=self._align)
         return maps, heatmaps.cpu().numpy()
 
     def _joints(self, heatmaps: np.ndarray, to_input: np.ndarray, width: int, mirrored: bool) -> np.ndarray:

@@ -84,8 +84,10 @@ def write_toy_set(root: Path, train: int = 10, val: int = 4) -> Path:
     return root
 
 
-def make_params(evaluate: dict[str, Any] | None = None, loader_workers: int = 0, **train: Any) -> Params:
-    """Parameters that train a narrow CorrPM on the toy set."""
+def make_params(
+    evaluate: dict[str, Any] | None = None, loader_workers: int = 0, convention: str = "corrpm", **train: Any
+) -> Params:
+    """Parameters that train a narrow CorrPM on the toy set, or another model by `model=`."""
     settings: dict[str, Any] = {
         "datasets": ["toy"],
         "label_set": "lip",
@@ -109,7 +111,7 @@ def make_params(evaluate: dict[str, Any] | None = None, loader_workers: int = 0,
             "executor": {"loader_workers": loader_workers},
             "detector": {"fit": fit},
             "pose": {"fit": fit},
-            "heatmaps": {"size": [12, 8], "stride": 4, "sigma": 1.5},
+            "heatmaps": {"size": [12, 8], "stride": 4, "sigma": 1.5, "convention": convention},
             "train": {**settings, **train},
             "evaluate": evaluate or {},
         }

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from pipeline.errors import DataError
+from pipeline.errors import DataError, ParamsError
 from pipeline.images import decode_map
 from tests.trainer import builders
 from tests.trainer.builders import make_params, make_sample, write_shards, write_toy_set
@@ -20,11 +20,11 @@ from trainer.data.samples import ParsingSamples
 from trainer.engine import train
 from trainer.engine.training import make_card
 from trainer.evaluate import evaluate
-from trainer.models import Prediction, model_of
+from trainer.models import ParsingNetwork, Prediction, model_of
 from trainer.predict import Parser, to_crop
 
 
-class Oracle(torch.nn.Module):
+class Oracle(ParsingNetwork):
     """Reads the classes from the toy images' colours, so that its answers are the truth."""
 
     align_corners = False
@@ -110,6 +110,14 @@ def test_evaluation_agrees_with_validation_and_repeats(tmp_path):
     assert (tmp_path / "one/part-00000.parquet").read_bytes() == (tmp_path / "two/part-00000.parquet").read_bytes()
 
 
+def test_scales_that_the_model_cannot_be_fed_are_named(toy, tmp_path):
+    params = make_params(model="hg-1s-1u-mula", channels=8, input_size=(64, 64), evaluate={"scales": [1.0, 1.25]})
+    card = make_card(params)
+    write_model(tmp_path / "mula.pt", card, model_of(card).state_dict())
+    with pytest.raises(ParamsError, match=r"evaluate\.scales: 1\.25: input size: a side of 80 does not fit"):
+        evaluate(params, tmp_path / "mula.pt", toy, tmp_path / "out")
+
+
 def test_missing_model_is_named(toy, tmp_path):
     with pytest.raises(DataError, match=r"parser\.pt: not found"):
         evaluate(make_params(), tmp_path / "parser.pt", toy, tmp_path / "out")
@@ -135,7 +143,8 @@ def test_joints_are_read_where_the_heatmaps_convention_draws_them(toy, conventio
         align_corners = True
 
         def forward(self, images):
-            heatmaps = torch.zeros(len(images), 16, 12, 8)
+            heatmaps = torch.zeros(len(images), 16 + (convention == "mula"), 12, 8)
+            heatmaps[:, 16:] = 9  # MuLA's background is no joint
             heatmaps[:, 12, 5, 3] = 1
             heatmaps[:, 12, 5, 4] = 0.5
             return Prediction([torch.zeros(len(images), 20, 12, 8)], [], [heatmaps])

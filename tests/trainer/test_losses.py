@@ -73,3 +73,27 @@ def test_a_model_without_heads_has_the_refined_loss_alone():
     total, parts = training_loss(Prediction([torch.zeros(1, 2, 2, 2)]), targets, Loss(), align_corners=False)
     assert list(parts) == ["parsing_refined"]
     assert total == pytest.approx(math.log(2))
+
+
+def test_mulas_loss_is_that_of_its_code():
+    """Per stage the mean squared error of all maps and 0.01 of the parsing's cross entropy."""
+    torch.manual_seed(0)
+    prediction = Prediction([torch.randn(2, 3, 4, 4) for _ in range(3)], pose=[torch.randn(2, 3, 4, 4) for _ in "123"])
+    parsing = torch.randint(0, 3, (2, 4, 4))
+    targets = Targets(parsing, (parsing > 1).long(), torch.rand(2, 3, 4, 4), torch.ones(2, 3))
+    weights = Loss(refined=0.01, coarse=0.01, beta=1.0)
+    total, parts = training_loss(prediction, targets, weights, align_corners=True)
+    by_hand = sum(
+        torch.nn.functional.mse_loss(maps, targets.heatmaps) + 0.01 * torch.nn.functional.cross_entropy(logits, parsing)
+        for maps, logits in zip(prediction.pose, prediction.parsing, strict=True)
+    )
+    assert total == pytest.approx(float(by_hand))
+    assert set(parts) == {"parsing_refined", "parsing_coarse", "pose"}
+
+
+def test_coarse_of_zero_is_table_2s_row_without_its_loss():
+    prediction = Prediction([torch.randn(1, 3, 2, 2, requires_grad=True) for _ in range(2)])
+    parsing = torch.randint(0, 3, (1, 4, 4))
+    targets = Targets(parsing, parsing, torch.zeros(1, 1, 2, 2), torch.ones(1, 1))
+    training_loss(prediction, targets, Loss(coarse=0.0), align_corners=True)[0].backward()
+    assert not prediction.parsing[0].grad.any() and prediction.parsing[1].grad.any()

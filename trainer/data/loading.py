@@ -132,8 +132,7 @@ class JudgedData(Dataset[JudgedItem]):
         """Sample number `index`."""
         sample = self.samples[index]
         image = sample.decode_image()
-        height, width = self.spec.size
-        places = [place(image.shape[:2], (round(height * scale), round(width * scale))) for scale in self.scales]
+        places = [place(image.shape[:2], scaled(self.spec.size, scale)) for scale in self.scales]
         return JudgedItem(
             sample.sample_id,
             tuple(warp_image(image, placement, self.spec.fill) for placement in places),
@@ -141,6 +140,11 @@ class JudgedData(Dataset[JudgedItem]):
             self.samples.mask(index, sample),
             self.samples.keypoints(index, sample),
         )
+
+
+def scaled(size: tuple[int, int], scale: float) -> tuple[int, int]:
+    """(height, width) of the input at a scale, in whole pixels."""
+    return round(size[0] * scale), round(size[1] * scale)
 
 
 def training_loader(data: TrainingData, batches: EpochBatches, workers: int, pin: bool) -> DataLoader[Batch]:

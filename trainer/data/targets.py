@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -15,12 +16,31 @@ from trainer.data.loading import Batch
 from trainer.losses import Targets
 
 
-def make_targets(batch: Batch, edge_width: int, heatmaps: Heatmaps) -> Targets:
-    """All that the batch's outputs are compared with; heatmaps cover the input, whatever `heatmaps.size` says."""
+def make_targets(
+    batch: Batch,
+    edge_width: int,
+    heatmaps: Heatmaps,
+    *,
+    background: bool = False,
+    missing: Literal["skip", "zero"] = "skip",
+) -> Targets:
+    """All that the batch's outputs are compared with; heatmaps cover the input, whatever `heatmaps.size` says.
+
+    Args:
+        batch: on the device.
+        edge_width: in pixels, odd.
+        heatmaps: convention, stride and sigma.
+        background: the maps end with one of background (MuLA), which weighs as much as the sample's heaviest keypoint.
+        missing: maps of keypoints without label weigh nothing ("skip"), or are zeros to learn ("zero", as in both
+            authors' code).
+    """
     height, width = batch.masks.shape[1:]
     size = (-(-height // heatmaps.stride), -(-width // heatmaps.stride))
     maps = batch_heatmaps(batch.keypoints, size, heatmaps)
-    weights = (batch.keypoints[..., 2] > 0).float()
+    weights = torch.ones_like(batch.keypoints[..., 2]) if missing == "zero" else (batch.keypoints[..., 2] > 0).float()
+    if background:
+        maps = torch.cat([maps, 1 - maps.amax(1, keepdim=True)], dim=1)
+        weights = torch.cat([weights, weights.amax(1, keepdim=True)], dim=1)
     return Targets(batch.masks.long(), batch_edges(batch.masks, edge_width).long(), maps, weights)
 
 
@@ -45,7 +65,7 @@ def batch_edges(masks: Tensor, width: int) -> Tensor:
 def batch_heatmaps(keypoints: Tensor, size: tuple[int, int], heatmaps: Heatmaps) -> Tensor:
     """`pipeline.labels.gaussian_heatmaps` of (N, K, 3) keypoints -> (N, K, *size) float32.
 
-    MuLA's map of background is not among them.
+    MuLA's map of background is not among them; `make_targets` adds it where the model has one, in any convention.
     """
     present = keypoints[..., 2] > 0
     xy = torch.where(present[..., None], keypoints[..., :2], 0).double()

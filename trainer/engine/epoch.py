@@ -52,7 +52,13 @@ def train_one_epoch(
         for group in optimizer.param_groups:
             group["lr"] = rate
         batch = fabric.to_device(batch)
-        targets = make_targets(batch, params.edges.width, params.heatmaps)
+        targets = make_targets(
+            batch,
+            params.edges.width,
+            params.heatmaps,
+            background=bool(model.pose_background),
+            missing=params.train.loss.missing_keypoints,
+        )
         prediction = model(spec.normalize(batch.images))
         align = bool(model.align_corners)
         loss, parts = training_loss(prediction, targets, params.train.loss, align_corners=align)

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 
 from pipeline import taxonomy
 from pipeline.errors import ParamsError
@@ -22,7 +21,8 @@ from trainer.engine.epoch import train_one_epoch
 from trainer.engine.optimizer import build_optimizer
 from trainer.engine.resume import load_state, save_state, state_file
 from trainer.input_spec import input_spec
-from trainer.models import model_of
+from trainer.models import ParsingNetwork, model_feeding, model_of, model_options
+from trainer.models.corrpm import without_unweighted
 from trainer.predict import Parser, parse_all
 from trainer.scoring import Scores
 
@@ -70,22 +70,32 @@ def train(
 
 
 def make_card(params: Params) -> ModelCard:
-    """What the model of these parameters will be."""
+    """What the model of these parameters will be; a branch of CorrPM whose loss weighs 0 is left out (Table 6).
+
+    Raises:
+        ParamsError: the model is unknown.
+    """
     settings = params.train
+    name = without_unweighted(settings.model, settings.loss.alpha, settings.loss.beta)
+    try:
+        accepted = model_options(name)
+    except ValueError as error:
+        raise ParamsError(f"train: {error}") from error
+    options = {
+        "backbone": settings.backbone,
+        "channels": settings.channels,
+        "dilations": list(settings.dilations),
+    }
     label_set, keypoint_set = taxonomy.label_set(settings.label_set), taxonomy.keypoint_set(settings.keypoint_set)
     return ModelCard(
-        model=settings.model,
+        model=name,
         variant=settings.variant,
-        options={
-            "backbone": settings.backbone,
-            "channels": settings.channels,
-            "dilations": list(settings.dilations),
-        },
+        options={key: value for key, value in options.items() if key in accepted},
         label_set=label_set.name,
         part_names=label_set.part_names,
         keypoint_set=keypoint_set.name,
         keypoint_names=keypoint_set.keypoint_names,
-        input_spec=input_spec(settings.variant, settings.input_size),
+        input_spec=input_spec(settings.variant, settings.input_size, model_feeding(name)),
         heatmaps=params.heatmaps.model_dump(mode="json", include={"stride", "sigma", "sigma_space", "convention"}),
         training={"seed": params.seed, **settings.model_dump(mode="json")},
         package_version=__version__,
@@ -136,17 +146,19 @@ def _fit(
     return network.state_dict(), state.last
 
 
-def _fresh(card: ModelCard, seed: int) -> nn.Module:
+def _fresh(card: ModelCard, seed: int) -> ParsingNetwork:
     """The card's network with weights drawn from the seed.
 
     Raises:
-        ParamsError: the model or its backbone is unknown.
+        ParamsError: the backbone is unknown, an option's value does not fit, or the model cannot be fed that size.
     """
     torch.manual_seed(seed)
     try:
-        return model_of(card)
+        network = model_of(card)
+        network.check_input_size(card.input_spec.size)
     except ValueError as error:
         raise ParamsError(f"train: {error}") from error
+    return network
 
 
 def validate(parser: Parser, split: ParsingSamples, batch_size: int, workers: int) -> dict[str, float]:

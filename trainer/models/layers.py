@@ -32,6 +32,15 @@ def resize(maps: Tensor, size: tuple[int, int], *, align_corners: bool) -> Tenso
     return functional.interpolate(maps, size=size, mode="bilinear", align_corners=align_corners)
 
 
+def he_initialise(network: nn.Module) -> None:
+    """Draw the weights of all convolutions anew (He et al. 2015), their biases 0, as MuLA's code does."""
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+
+
 def size_of(maps: Tensor) -> tuple[int, int]:
     """(h, w) of (N, C, h, w)."""
     return maps.shape[-2], maps.shape[-1]

@@ -23,22 +23,20 @@ class HeterogeneousNonLocal(nn.Module):
 
     The text (variant "paper") has C inner channels, all N positions and a zero W_b. The authors' code ("official") has
     C / 2 inner channels, B and f_p1 max-pooled by 2, a norm and activation after W_a, and a norm that starts at zero
-    after W_b.
+    after W_b. Without factors there is no W_a and f_h is f_p: plain self-correlation (row PP of Table 5).
     """
 
     def __init__(self, channels: int, num_factors: int = 2, variant: Variant = "official") -> None:
         super().__init__()
-        hybrid = channels * (1 + num_factors)
+        self.hybrid = _hybrid(channels, num_factors, variant) if num_factors else nn.Identity()
         if variant == "official":
             inner = channels // 2
-            self.hybrid: nn.Module = conv_norm(hybrid, channels, variant)
             self.pool: nn.Module = nn.MaxPool2d(2)
             norm = nn.BatchNorm2d(channels)
             nn.init.zeros_(norm.weight)
             self.restore: nn.Module = nn.Sequential(nn.Conv2d(inner, channels, 1), norm)
         else:
             inner = channels
-            self.hybrid = nn.Conv2d(hybrid, channels, 1)
             self.pool = nn.Identity()
             self.restore = nn.Conv2d(inner, channels, 1)
             for parameter in self.restore.parameters():
@@ -52,6 +50,24 @@ class HeterogeneousNonLocal(nn.Module):
         hybrid = self.hybrid(torch.cat([parsing, *factors], dim=1))
         keys, values = self.pool(self.key(parsing)), self.pool(self.value(parsing))
         return self.restore(correlate(self.query(hybrid), keys, values)) + parsing
+
+
+class Concatenation(nn.Module):
+    """Row P+B, P+K or P+B+K of Table 5: the concatenated features through W_a alone, Eq. 1 without Eq. 2-3."""
+
+    def __init__(self, channels: int, num_factors: int, variant: Variant) -> None:
+        super().__init__()
+        self.hybrid = _hybrid(channels, num_factors, variant)
+
+    def forward(self, parsing: Tensor, factors: Sequence[Tensor]) -> Tensor:
+        """f_p (N, C, h, w) and the other factors' features, each (N, C, h, w) -> f_h (N, C, h, w)."""
+        return self.hybrid(torch.cat([parsing, *factors], dim=1))
+
+
+def _hybrid(channels: int, num_factors: int, variant: Variant) -> nn.Module:
+    """W_a of Eq. 1; the authors' code has a norm and an activation after it."""
+    inputs = channels * (1 + num_factors)
+    return conv_norm(inputs, channels, variant) if variant == "official" else nn.Conv2d(inputs, channels, 1)
 
 
 def correlate(queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:

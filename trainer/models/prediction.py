@@ -1,10 +1,12 @@
-"""What every model of this package returns."""
+"""What every model of this package is, and what it returns."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from torch import Tensor
+from torch import Tensor, nn
+
+from trainer.input_spec import IMAGENET_FEEDING, Feeding
 
 
 @dataclass
@@ -14,9 +16,31 @@ class Prediction:
     Attributes:
         parsing: logits (N, num_classes, h, w).
         edge: logits (N, 2, h, w); empty where the model has no edge head.
-        pose: heatmaps (N, K, h, w); empty where the model has no pose head.
+        pose: heatmaps (N, K, h, w), or (N, K + 1, h, w) with the background last (MuLA); empty where the model has no
+            pose head.
     """
 
     parsing: list[Tensor]
     edge: list[Tensor] = field(default_factory=list)
     pose: list[Tensor] = field(default_factory=list)
+
+
+class ParsingNetwork(nn.Module):
+    """A network that takes images (N, 3, H, W), fed as its input spec says, and returns a Prediction.
+
+    Attributes:
+        align_corners: how its outputs are to be resized to the input's size.
+        pose_background: its pose maps end with one of background.
+        feeding: mean and deviation of what it is fed.
+    """
+
+    align_corners: bool
+    pose_background = False
+    feeding: Feeding = IMAGENET_FEEDING
+
+    def check_input_size(self, size: tuple[int, int]) -> None:
+        """Nothing, where inputs of that (height, width) can be fed; every size, unless a model says otherwise.
+
+        Raises:
+            ValueError: a side does not fit; sides that do are named.
+        """

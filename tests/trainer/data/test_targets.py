@@ -53,3 +53,27 @@ def test_weights_are_zero_for_keypoints_without_label():
     assert targets.heatmaps.shape == (1, 3, 4, 2)  # of the input, rounded up; heatmaps.size is the stored ones'
     assert not targets.heatmaps[0, 2].any()
     assert targets.parsing.dtype == targets.edges.dtype == torch.int64
+
+
+def make_batch(keypoints):
+    size = (len(keypoints), 16, 12)
+    return Batch(torch.zeros(*size, 3, dtype=torch.uint8), torch.zeros(size, dtype=torch.uint8), keypoints)
+
+
+def test_background_is_what_the_joints_leave_as_mulas_heatmaps_have_it():
+    keypoints = torch.tensor([[[5.0, 5, 2], [9, 12, 1], [0, 0, 0]], [[0, 0, 0], [0, 0, 0], [0, 0, 0]]])
+    heatmaps = Heatmaps(size=(4, 3), stride=4, sigma=7.0, convention="mula")
+    targets = make_targets(make_batch(keypoints), 3, heatmaps, background=True)
+    expected = np.stack([gaussian_heatmaps(person.numpy(), (4, 3), convention="mula") for person in keypoints])
+    np.testing.assert_allclose(targets.heatmaps.numpy(), expected, rtol=0, atol=1e-6)
+    assert targets.keypoint_weights.tolist() == [[1, 1, 0, 1], [0, 0, 0, 0]]
+
+
+@pytest.mark.parametrize("background", [False, True])
+def test_keypoints_without_label_may_be_pulled_to_zero_maps(background):
+    keypoints = torch.tensor([[[5.0, 5, 2], [0, 0, 0]], [[0, 0, 0], [0, 0, 0]]])
+    heatmaps = Heatmaps(size=(4, 3), stride=4, sigma=1.0)
+    targets = make_targets(make_batch(keypoints), 3, heatmaps, background=background, missing="zero")
+    assert targets.keypoint_weights.tolist() == [[1] * (2 + background)] * 2
+    assert not targets.heatmaps[0, 1].any() and not targets.heatmaps[1, :2].any()
+    assert targets.heatmaps[0, 0].any()

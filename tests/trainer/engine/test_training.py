@@ -115,6 +115,7 @@ def test_wrong_names_are_the_users_to_mend(toy, tmp_path):
     for change, message in (
         ({"model": "unet"}, "train: name: model 'unet' is unknown"),
         ({"backbone": "vgg"}, "train: backbone: 'vgg' is unknown"),
+        ({"model": "mula", "channels": 8}, "train: input size: a side of 48 does not fit, it must divide by 64"),
     ):
         with pytest.raises(ParamsError, match=message):
             run(toy, tmp_path, make_params(**change))
@@ -132,6 +133,16 @@ def test_the_loss_falls(toy, tmp_path, precision):
     assert losses["loss", 6] < 0.6 * losses["loss", 1]
     assert ("val_mean_iou", 5) not in losses
     assert losses["val_mean_iou", 6] > 20
+
+
+@pytest.mark.parametrize("model", ["hg-2s-1u-mula", "vgg16-fcn-mtl"])
+def test_mula_trains_and_answers_without_the_background(toy, tmp_path, model):
+    params = make_params(model=model, channels=8, input_size=(64, 64), epochs=1, convention="mula")
+    last = run(toy, tmp_path, params)
+    assert {"loss_pose", "loss_parsing_refined", "val_mean_iou", "val_pckh_mean"} <= set(last)
+    card, _ = read_model(tmp_path / "parser.pt")
+    assert card.options == {"channels": 8}
+    assert (card.input_spec.order, card.input_spec.mean, card.input_spec.std) == ("bgr", (0.5,) * 3, (1.0,) * 3)
 
 
 def test_poly_rate_with_warmup():

@@ -1,0 +1,108 @@
+"""Every row of the papers' ablation tables, by name: outputs, their shapes, and the parameters they learn through."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import pytest
+import torch
+
+from trainer.models import VARIANTS, ParsingNetwork, Prediction, build_model, model_names, model_options
+
+SMALL = {"backbone": "resnet18_slim", "channels": 16, "dilations": (1, 2, 3)}
+CLASSES, KEYPOINTS = 5, 4
+
+
+class Row(NamedTuple):
+    """Outputs of a row: numbers of parsing, edge and pose maps; the input it is tested at, the outputs' stride."""
+
+    parsing: int
+    edge: int = 0
+    pose: int = 0
+    hw: tuple[int, int] = (45, 61)
+    stride: int = 4
+
+
+VGG = Row(1, 0, 1, hw=(72, 200), stride=8)
+HOURGLASS = Row(1, 0, 1, hw=(64, 128))
+
+ROWS = {
+    "corrpm": Row(2, 1, 1),
+    "corrpm-p": Row(1),
+    "corrpm-pp": Row(2),
+    "corrpm-p+b": Row(2, 1),
+    "corrpm-p+k": Row(2, 0, 1),
+    "corrpm-p+b+k": Row(2, 1, 1),
+    "corrpm-pb": Row(2, 1),
+    "corrpm-pk": Row(2, 0, 1),
+    "corrpm-pbb": Row(2, 1),
+    "corrpm-pkk": Row(2, 0, 1),
+    "vgg16-fcn": VGG,
+    "vgg16-fcn-add": VGG,
+    "vgg16-fcn-multi": VGG,
+    "vgg16-fcn-concat": VGG,
+    "vgg16-fcn-mtl": VGG,
+    "vgg16-fcn-self": VGG,
+    "vgg16-fcn-la-pose": VGG,
+    "vgg16-fcn-la-parsing": VGG,
+    "vgg16-fcn-mula": VGG,
+    "hg-0s-1u-mula": HOURGLASS,
+    "hg-1s-1u-mula": HOURGLASS,
+    "hg-2x1u": HOURGLASS._replace(parsing=2, pose=2),
+    "hg-2s-1u-mula": HOURGLASS._replace(parsing=2, pose=2),
+    "hg-2s-1u-mula-1st-stage": HOURGLASS._replace(parsing=2, pose=2),
+    "hg-2s-1u-mula-2nd-stage": HOURGLASS._replace(parsing=2, pose=2),
+    "hg-3s-1u-mula": HOURGLASS._replace(parsing=3, pose=3),
+    "hg-4s-1u-mula": HOURGLASS._replace(parsing=4, pose=4),
+    "hg-5s-1u-mula": HOURGLASS._replace(parsing=5, pose=5),
+    "mula": HOURGLASS._replace(parsing=5, pose=5),
+}
+
+
+def small(name: str, variant: str = "official") -> ParsingNetwork:
+    """The row, narrow."""
+    torch.manual_seed(0)
+    options = {key: value for key, value in SMALL.items() if key in model_options(name)}
+    return build_model(name, CLASSES, KEYPOINTS, variant, **options)
+
+
+def outputs(prediction: Prediction) -> list[torch.Tensor]:
+    return [*prediction.parsing, *prediction.edge, *prediction.pose]
+
+
+def randomise_zeros(model: ParsingNetwork) -> None:
+    """Give random values to weights that start at zero: a block that starts as the identity hides those behind it."""
+    for parameter in model.parameters():
+        if not parameter.any():
+            torch.nn.init.normal_(parameter, std=0.1)
+
+
+def test_every_model_stands_in_the_table():
+    assert set(ROWS) == set(model_names())
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("name", ROWS)
+def test_shapes_and_gradients(name, variant):
+    row, model = ROWS[name], small(name, variant)
+    randomise_zeros(model)
+    prediction = model(torch.randn(2, 3, *row.hw))
+    cells = tuple(-(-side // row.stride) for side in row.hw)
+    maps = KEYPOINTS + model.pose_background
+    assert [tuple(output.shape) for output in prediction.parsing] == [(2, CLASSES, *cells)] * row.parsing
+    assert [tuple(output.shape) for output in prediction.edge] == [(2, 2, *cells)] * row.edge
+    assert [tuple(output.shape) for output in prediction.pose] == [(2, maps, *cells)] * row.pose
+    torch.stack([output.square().mean() for output in outputs(prediction)]).sum().backward()
+    # A bias before a norm, and one before a softmax over the keys, cancel out: their gradient is a rounding error.
+    unreached = [
+        key for key, parameter in model.named_parameters() if parameter.grad is None or not parameter.grad.any()
+    ]
+    assert unreached == []
+
+
+@pytest.mark.parametrize("hw", [(64, 48), (33, 70)])
+def test_corrpm_takes_any_size(hw):
+    model = small("corrpm")
+    model.check_input_size(hw)
+    quarter = tuple(-(-side // 4) for side in hw)
+    assert {tuple(output.shape[2:]) for output in outputs(model(torch.randn(2, 3, *hw)))} == {quarter}
