@@ -52,7 +52,8 @@ class ActivatedNorm(nn.Module):
 
     def forward(self, maps: Tensor) -> Tensor:
         """Norm and activation of (N, C, h, w) by the running statistics."""
-        normed = functional.batch_norm(maps, self.running_mean, self.running_var, self.weight.abs() + 1e-5, self.bias)
+        scale = (self.weight.float().abs() + 1e-5).to(maps.dtype)  # in float32, as the kernel does
+        normed = functional.batch_norm(maps, self.running_mean, self.running_var, scale, self.bias)
         return normed if self.activation == "none" else functional.leaky_relu(normed, 0.01)
 
 
@@ -87,7 +88,7 @@ def randomise(network: nn.Module, images: Tensor) -> None:
     """Norms of random scale, both signs, and shift; running statistics near those of the images, so that values stay sane."""
     for module in network.modules():
         if hasattr(module, "running_var"):
-            module.weight.uniform_(0.5, 1.5).mul_(torch.randint(0, 2, module.weight.shape) * 2 - 1)
+            module.weight.uniform_(0.2, 0.6).mul_(torch.randint(0, 2, module.weight.shape) * 2 - 1)
             module.bias.normal_(std=0.1)
             module.register_forward_pre_hook(set_statistics)
         elif getattr(module, "bias", None) is not None:
