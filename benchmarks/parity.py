@@ -142,7 +142,10 @@ def compare(
     for output, difference in differences(network.double(), ours.double(), images.double(), pairs).items():
         rows[output] = {"float64": difference, "float32": rounded[output]}
         verdict = "agrees" if difference < TOLERANCE else "DIFFERS"
-        print(f"{name:20} {output:18} {difference:9.2e} in float64, {rounded[output]:9.2e} in float32  {verdict}")
+        print(
+            f"{name:20} {output:18} {difference:9.2e} in float64, {rounded[output]:9.2e} in float32  {verdict}",
+            flush=True,
+        )
     counts = {
         "theirs": sum(parameter.numel() for parameter in network.parameters()),
         "theirs in use": used,
