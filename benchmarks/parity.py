@@ -6,8 +6,9 @@ The checkouts are of github.com/ziwei-zh/CorrPM and github.com/NieXC/pytorch-mul
 are, under shims for what has gone since: CorrPM's CUDA norm (libs), ipdb, and PyTorch 0.2's bilinear upsampling, which
 aligned corners. All weights and running statistics are drawn anew, scales of norms with both signs, saved as the authors'
 training scripts save them, turned by `hpp convert-weights`, loaded, and fed the same images in evaluation mode. The largest
-difference of an output is compared with 1e-4 of the output's largest value or 1e-4, whichever is more; the parameters that
-the authors' networks carry without use are counted apart. Writes benchmarks/results/parity.json and prints the table.
+difference of an output must stay under 1e-4 in float64, where rounding hides nothing. In float32 a hundred layers of random
+weights and an unscaled softmax turn the last bit into 1e-3; that difference is told beside it. The parameters that the authors'
+networks carry without use are counted apart. Writes benchmarks/results/parity.json and prints the table.
 """
 
 from __future__ import annotations
@@ -52,7 +53,8 @@ class ActivatedNorm(nn.Module):
 
     def forward(self, maps: Tensor) -> Tensor:
         """Norm and activation of (N, C, h, w) by the running statistics."""
-        normed = functional.batch_norm(maps, self.running_mean, self.running_var, self.weight.abs() + 1e-5, self.bias)
+        scale = (self.weight.float().abs() + 1e-5).to(maps.dtype)  # in float32, as the kernel does
+        normed = functional.batch_norm(maps, self.running_mean, self.running_var, scale, self.bias)
         return normed if self.activation == "none" else functional.leaky_relu(normed, 0.01)
 
 
@@ -87,7 +89,7 @@ def randomise(network: nn.Module, images: Tensor) -> None:
     """Norms of random scale, both signs, and shift; running statistics near those of the images, so that values stay sane."""
     for module in network.modules():
         if hasattr(module, "running_var"):
-            module.weight.uniform_(0.5, 1.5).mul_(torch.randint(0, 2, module.weight.shape) * 2 - 1)
+            module.weight.uniform_(0.2, 0.6).mul_(torch.randint(0, 2, module.weight.shape) * 2 - 1)
             module.bias.normal_(std=0.1)
             module.register_forward_pre_hook(set_statistics)
         elif getattr(module, "bias", None) is not None:
@@ -141,7 +143,10 @@ def compare(
     for output, difference in differences(network.double(), ours.double(), images.double(), pairs).items():
         rows[output] = {"float64": difference, "float32": rounded[output]}
         verdict = "agrees" if difference < TOLERANCE else "DIFFERS"
-        print(f"{name:20} {output:18} {difference:9.2e} in float64, {rounded[output]:9.2e} in float32  {verdict}")
+        print(
+            f"{name:20} {output:18} {difference:9.2e} in float64, {rounded[output]:9.2e} in float32  {verdict}",
+            flush=True,
+        )
     counts = {
         "theirs": sum(parameter.numel() for parameter in network.parameters()),
         "theirs in use": used,

@@ -14,6 +14,7 @@ import torch
 from pipeline.errors import DataError
 from trainer.checkpoints import ModelCard, read_model
 from trainer.input_spec import Feeding
+from trainer.models.baselines import CE2P, DeepLabV2, FCN8s
 from trainer.models.corrpm import CORRPM_ROWS, CorrPM
 from trainer.models.mula import MULA_ROWS, MuLA
 from trainer.models.multi_task import MultiTask
@@ -24,6 +25,9 @@ MODELS: Mapping[str, Callable[..., ParsingNetwork]] = MappingProxyType(
         **{name: partial(CorrPM, design=design) for name, design in CORRPM_ROWS.items()},
         **{name: partial(MuLA, design=design) for name, design in MULA_ROWS.items()},
         "vgg16-fcn-mtl": MultiTask,
+        "fcn-8s": FCN8s,
+        "deeplabv2": DeepLabV2,
+        "ce2p": CE2P,
     }
 )
 """Name -> network; a row of the papers' ablation tables is a network with its design filled in."""

@@ -1,4 +1,4 @@
-"""Residual networks whose last stage is dilated, so that it keeps a sixteenth of the input's resolution."""
+"""Residual networks whose last stages are dilated, so that they keep a sixteenth or an eighth of the resolution."""
 
 from __future__ import annotations
 
@@ -90,18 +90,21 @@ BACKBONES: Mapping[str, _Layout] = MappingProxyType(
 class ResNet(nn.Module):
     """Res2 to Res5 of a residual network; strides 4, 8, 16 and 16, the last stage dilated by 2.
 
+    At stride 8 strides are 4, 8, 8 and 8, the last two stages dilated by 2 and 4 (DeepLabV2).
+
     Attributes:
         channels: channels of Res2, Res3, Res4 and Res5.
     """
 
-    def __init__(self, layout: _Layout, stem: Stem) -> None:
+    def __init__(self, layout: _Layout, stem: Stem, stride: Literal[8, 16] = 16) -> None:
         super().__init__()
         widths = [layout.width * factor for factor in (1, 2, 4, 8)]
         self.channels = tuple(width * layout.block.expansion for width in widths)
         self.stem, inputs = _stem(stem, layout.width)
         stages = []
-        for width, blocks, stride, dilation in zip(widths, layout.blocks, (1, 2, 2, 1), (1, 1, 1, 2), strict=True):
-            stage = [layout.block(inputs, width, stride, dilation)]
+        strides, dilations = ((1, 2, 2, 1), (1, 1, 1, 2)) if stride == 16 else ((1, 2, 1, 1), (1, 1, 2, 4))
+        for width, blocks, step, dilation in zip(widths, layout.blocks, strides, dilations, strict=True):
+            stage = [layout.block(inputs, width, step, dilation)]
             inputs = width * layout.block.expansion
             stage += [layout.block(inputs, width, 1, dilation) for _ in range(blocks - 1)]
             stages.append(nn.Sequential(*stage))
@@ -130,16 +133,17 @@ def _stem(stem: Stem, width: int) -> tuple[nn.Module, int]:
     return nn.Sequential(*layers, pool), 2 * width
 
 
-def build_backbone(name: str, stem: Stem) -> ResNet:
+def build_backbone(name: str, stem: Stem, stride: Literal[8, 16] = 16) -> ResNet:
     """A residual network with fresh weights.
 
     Args:
         name: a key of BACKBONES.
         stem: "plain" (7x7 convolution) or "three" (3x3 convolutions of 64, 64 and 128 channels, as CorrPM's code has).
+        stride: of the last stage's output.
 
     Raises:
         ValueError: the name is unknown.
     """
     if name not in BACKBONES:
         raise ValueError(f"backbone: {name!r} is unknown, expected one of {', '.join(BACKBONES)}")
-    return ResNet(BACKBONES[name], stem)
+    return ResNet(BACKBONES[name], stem, stride)

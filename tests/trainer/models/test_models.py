@@ -27,6 +27,13 @@ def test_backbone_strides_and_channels(backbone, stem):
     assert [output.shape[2] for output in outputs] == [8, 4, 2, 2]
 
 
+def test_backbone_of_stride_8_has_the_weights_of_that_of_16():
+    finer, coarser = (build_backbone("resnet18_slim", "plain", stride).eval() for stride in (8, 16))
+    finer.load_state_dict(coarser.state_dict())
+    with torch.no_grad():
+        assert [output.shape[2] for output in finer(torch.randn(1, 3, 64, 64))] == [16, 8, 8, 8]
+
+
 def test_corrpm_has_the_size_of_the_authors_network():
     model = build_model("corrpm", 20, 16)
     # 71.71 M measured on the authors' code, which also holds three layers that reach no loss: 256 -> 2 by 3x3 in the

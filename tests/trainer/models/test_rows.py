@@ -56,6 +56,9 @@ ROWS = {
     "hg-4s-1u-mula": HOURGLASS._replace(parsing=4, pose=4),
     "hg-5s-1u-mula": HOURGLASS._replace(parsing=5, pose=5),
     "mula": HOURGLASS._replace(parsing=5, pose=5),
+    "fcn-8s": Row(1, hw=(64, 96), stride=8),
+    "deeplabv2": Row(1, stride=8),
+    "ce2p": Row(2, 1),
 }
 
 
@@ -98,6 +101,11 @@ def test_shapes_and_gradients(name, variant):
         key for key, parameter in model.named_parameters() if parameter.grad is None or not parameter.grad.any()
     ]
     assert unreached == []
+
+
+def test_fcn_refuses_inputs_smaller_than_its_stride():
+    with pytest.raises(ValueError, match="input size: a side of 31 does not fit, it must be at least 32"):
+        small("fcn-8s")(torch.zeros(1, 3, 64, 31))
 
 
 @pytest.mark.parametrize("hw", [(64, 48), (33, 70)])
