@@ -60,17 +60,17 @@ def test_first_stage_alone_adapts_in_that_row():
 @pytest.mark.parametrize("variant", ["paper", "official"])
 def test_next_stage_sees_what_the_variant_says(variant):
     """Text: maps of the refined features and of the predictions. Code: of the unrefined ones, plus the own input."""
-    model = small("hg-2s-1u-mula", variant).eval()
+    model = small("hg-2s-1u-mula", variant).double().eval()
     fed, refined = [], []
     for encoder in model.parsing.encoders:
         encoder.register_forward_hook(lambda module, inputs, output: fed.append((inputs[0], output)))
     model.exchanges[0].register_forward_hook(lambda module, inputs, output: refined.append(output[0]))
     with torch.no_grad():
-        prediction = model(torch.randn(1, 3, 64, 64))
+        prediction = model(torch.randn(1, 3, 64, 64, dtype=torch.float64))
         map_features, map_outputs = model.parsing.map_features[0], model.parsing.map_outputs[0]
         by_hand = map_outputs(prediction.parsing[0])
         by_hand += map_features(refined[0]) if variant == "paper" else map_features(fed[0][1]) + fed[0][0]
-    assert torch.allclose(fed[1][0], by_hand, rtol=1e-5, atol=1e-3)  # of values in the ten thousands
+    assert torch.allclose(fed[1][0], by_hand, rtol=1e-9)
 
 
 @pytest.mark.parametrize(
