@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.images import decode_map, encode_png
-from pipeline.labels import edge_map
+from pipeline.labels.edges import edge_map
 from pipeline.records import EDGE_SCHEMA
 from pipeline.shards.read import read_rows
 from pipeline.shards.step import ShardReport, Step

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.geometry.affine import letterbox, transform_points
-from pipeline.labels import gaussian_heatmaps
+from pipeline.labels.heatmaps import gaussian_heatmaps
 from pipeline.shards.step import ShardReport, Step
 from pipeline.shards.write import npz_bytes
 from pipeline.steps.inputs import joined_rows
