@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import click
+from scmrepo.exceptions import SCMError
 
 from pipeline.errors import DataError, ParamsError
 from stages.context import Context
@@ -83,6 +84,10 @@ class Hpp(click.Group):
             return super().invoke(ctx)
         except (DataError, ParamsError) as error:
             raise UserError(" ".join(str(error).split())) from error
+        except SCMError as error:
+            raise UserError(
+                f"git: {error}. The curves' log needs a git repository with a commit; make one first"
+            ) from error
 
 
 @click.group(cls=Hpp, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

@@ -38,6 +38,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     params["executor"]["workers"] = 1
     yaml.dump(params, folder / "params.yaml")
     run(folder, "git", "init", "-q")
+    run(folder, "git", "add", "-A")
+    run(folder, "git", "-c", "user.name=test", "-c", "user.email=test@localhost", "commit", "-q", "-m", "clone")
     return folder
 
 
