@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
 
 from pipeline.errors import DataError
+from pipeline.taxonomy import LABEL_SETS
 from stages.context import Context, pass_context
+
+_SCORES = ("pixel_accuracy", "mean_accuracy", "mean_iou", "foreground_accuracy", "precision", "recall", "f1")
 
 
 @click.command()
@@ -24,7 +27,8 @@ def results(context: Context) -> None:
 
 def table(judged: Mapping[str, Any]) -> str:
     """The scores, the best constant answer beside them, and the IoU of every class, as text."""
-    protocol, scores, constant = judged["protocol"], judged["scores"], judged["constant"]
+    protocol, constant = judged["protocol"], judged["constant"]
+    scores = _in_order(judged["scores"], _SCORES)
     lines = [
         f"{', '.join(protocol['datasets'])} {protocol['split']}: {protocol['images']} people, protocol {protocol['name']}, "
         f"flip {'on' if protocol['flip'] else 'off'}, scales {', '.join(map(str, protocol['scales']))}",
@@ -34,12 +38,19 @@ def table(judged: Mapping[str, Any]) -> str:
         "",
         "  IoU per class",
     ]
-    classes = list(judged["iou"].items())
+    known = LABEL_SETS.get(protocol["label_set"])
+    classes = list(_in_order(judged["iou"], known.part_names if known else ()).items())
     half = -(-len(classes) // 2)
     for row in range(half):
         pair = classes[row::half]
         lines.append("  " + "     ".join(f"{name:<16}{_number(value):>7}" for name, value in pair))
     return "\n".join(lines)
+
+
+def _in_order(values: Mapping[str, float | None], names: Sequence[str]) -> dict[str, float | None]:
+    """The values in the order of `names`, the others behind them: a metrics file is sorted by the alphabet."""
+    first = {name: values[name] for name in names if name in values}
+    return {**first, **values}
 
 
 def _number(value: float | None) -> str:
