@@ -33,7 +33,7 @@ def fit_detector(context: Context) -> None:
                 lambda done, total, losses: progress(1),
             )
 
-    sha256 = publish_teacher(context, "detector", section.weights, target, make)
+    sha256 = publish_teacher("detector", section.weights, target, make, load_detector)
     judged = judge_detector(open_shards(folder / "val"), load_detector(target), section.score, section.mask_nms)
     context.write_metrics("fit_detector", None, {"weights": section.weights, "sha256": sha256, "val": judged})
     context.say(

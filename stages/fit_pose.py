@@ -33,7 +33,7 @@ def fit_pose(context: Context) -> None:
                 lambda done, total, losses: progress(1),
             )
 
-    sha256 = publish_teacher(context, "pose", section.weights, target, make)
+    sha256 = publish_teacher("pose", section.weights, target, make, load_simple_baseline)
     judged = judge_pose(open_shards(folder / "val"), load_simple_baseline(target, flip=section.flip))
     context.write_metrics("fit_pose", None, {"weights": section.weights, "sha256": sha256, "val": judged})
     context.say(

@@ -9,20 +9,22 @@ from pathlib import Path
 from pipeline.errors import DataError, ParamsError
 from pipeline.shards.manifest import sha256_of
 from pipeline.shards.write import write_whole
-from stages.context import Context
 from stages.paths import TEACHERS
 
 
-def publish_teacher(context: Context, key: str, weights: str, target: Path, fit: Callable[[Path], None]) -> str:
+def publish_teacher(
+    key: str, weights: str, target: Path, fit: Callable[[Path], None], load: Callable[[Path], object]
+) -> str:
     """Put the teacher in force to `target`; the SHA-256 of its file.
 
     Args:
         key: "detector" or "pose", which names the committed file and the parameter.
         weights: "sample" for the committed file, "fit" to fit one, or a file.
         fit: fits a teacher and writes it to the path it is given.
+        load: loads a teacher; called before a given file takes the place of the teacher in force.
 
     Raises:
-        DataError: the committed file is not the one that its record names.
+        DataError: the committed file is not the one that its record names, or a file holds no such teacher.
         ParamsError: the file of `weights` does not exist.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -38,5 +40,6 @@ def publish_teacher(context: Context, key: str, weights: str, target: Path, fit:
         expected = record[key]["sha256"]
         if found != expected:
             raise DataError(f"{source}: SHA-256 is {found}, its record says {expected}. Check the file out again")
+    load(source)
     write_whole(target, source.read_bytes())
     return found

@@ -41,6 +41,11 @@ def coco_items(archives: Archives, split: str, _: ReaderOptions = PLAIN, /) -> l
         raise DataError(
             f"{table.name}: not COCO's form, {error!r} is missing or of another type. Get it again"
         ) from error
+    unlisted = set(people) - {image_id for image_id, _, _ in listed}
+    if unlisted:
+        raise DataError(
+            f"{table.name}: has people of image {min(map(str, unlisted))}, which its list of images lacks. Get it again"
+        )
     items, seen = [], set()
     for image_id, file_name, image_hw in listed:
         if file_name.stem in seen:
