@@ -23,7 +23,8 @@ import torch
 
 from pipeline.images import encode_png
 from pipeline.params import load_params
-from pipeline.records import SAMPLE_SCHEMA, Sample, sample_row
+from pipeline.records import Sample
+from pipeline.rows import SAMPLE_SCHEMA, sample_row
 from pipeline.shards.manifest import Manifest, ShardEntry, sha256_of
 from pipeline.shards.read import open_shards
 from pipeline.shards.write import parquet_bytes, write_whole

@@ -23,7 +23,7 @@ def crop(context: Context, dataset: str) -> None:
     params, section = context.params, context.params.dataset(dataset)
     detector = None
     if section.people == "many" and params.detector.backend != "annotated":
-        from pipeline.detection.torchvision_rcnn import load_detector  # torch, which the other ways do without
+        from pipeline.detection.loading import load_detector  # torch, which the other ways do without
 
         detector = load_detector(context.paths.model("detector.safetensors"))
     step = crop_step(section.people, _rules(params), detector, params.shards.row_group)

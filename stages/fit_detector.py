@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from pipeline.detection.torchvision_rcnn import load_detector
+from pipeline.detection.loading import load_detector
 from pipeline.shards.read import open_shards
 from stages.context import Context, pass_context
 from stages.teacher import publish_teacher

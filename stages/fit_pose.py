@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from pipeline.pose.simple_baseline import load_simple_baseline
+from pipeline.pose.loading import load_estimator
 from pipeline.shards.read import open_shards
 from stages.context import Context, pass_context
 from stages.teacher import publish_teacher
@@ -33,8 +33,8 @@ def fit_pose(context: Context) -> None:
                 lambda done, total, losses: progress(1),
             )
 
-    sha256 = publish_teacher("pose", section.weights, target, make, load_simple_baseline)
-    judged = judge_pose(open_shards(folder / "val"), load_simple_baseline(target, flip=section.flip))
+    sha256 = publish_teacher("pose", section.weights, target, make, load_estimator)
+    judged = judge_pose(open_shards(folder / "val"), load_estimator(target, flip=section.flip))
     context.write_metrics("fit_pose", None, {"weights": section.weights, "sha256": sha256, "val": judged})
     context.say(
         f"fit-pose: {section.weights} weights; on held-out {section.fit.dataset}: OKS AP {100 * judged['oks_ap']:.1f} "

@@ -9,7 +9,7 @@ import numpy as np
 
 from pipeline.pose.base import PoseEstimator
 from pipeline.pose.judge import pckh_shared
-from pipeline.pose.simple_baseline import load_simple_baseline
+from pipeline.pose.loading import load_estimator
 from pipeline.shards.read import Shards, open_shards
 from pipeline.shards.step import ShardReport
 from pipeline.steps.inputs import stage_inputs
@@ -26,7 +26,7 @@ def pose(context: Context, dataset: str) -> None:
     """Label the joints of DATASET's people; annotated ones pass through and judge the teacher."""
     params, section = context.params, context.params.dataset(dataset)
     crops = context.paths.stage("crops", dataset)
-    estimator = load_simple_baseline(context.paths.model("pose.safetensors"), flip=params.pose.flip)
+    estimator = load_estimator(context.paths.model("pose.safetensors"), flip=params.pose.flip)
     annotated = section.keypoints
     if annotated is not None:
         step = annotated_pose_step(len(annotated), params.shards.row_group)

@@ -16,7 +16,8 @@ import cv2
 import numpy as np
 
 from pipeline.images import encode_jpeg, encode_png
-from pipeline.records import IMAGE_SCHEMA, ImageRecord, People, image_row
+from pipeline.records import ImageRecord, People
+from pipeline.rows import IMAGE_SCHEMA, image_row
 from pipeline.shards.manifest import Manifest, ShardEntry
 from pipeline.shards.write import parquet_bytes
 

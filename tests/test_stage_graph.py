@@ -11,7 +11,9 @@ import yaml
 ROOT = Path(__file__).resolve().parents[1]
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
 NEVER_IN_RESULTS = {
-    "pipeline/params.py",  # values are tracked as params
+    *(
+        f"pipeline/params/{path.name}" for path in (ROOT / "pipeline/params").glob("*.py")
+    ),  # values are tracked as params
     "pipeline/errors.py",
     "pipeline/execution.py",  # how fast, never what
     "stages/context.py",

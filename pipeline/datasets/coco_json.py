@@ -17,7 +17,8 @@ from pipeline.datasets.labels import Labels, annotated, person_maps, plain_label
 from pipeline.datasets.layout import PLAIN, Layout, ReaderOptions, SourceItem
 from pipeline.errors import DataError
 from pipeline.images import encode_png
-from pipeline.records import People, decode_rle
+from pipeline.records import People
+from pipeline.rle import decode_rle
 from pipeline.sources.archives import Archives, Member
 from pipeline.taxonomy import LabelSet
 

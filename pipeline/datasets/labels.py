@@ -15,7 +15,8 @@ from pycocotools import mask as coco_mask
 from pipeline.datasets.items import Annotation, SourceItem
 from pipeline.errors import DataError
 from pipeline.images import decode_map, encode_png
-from pipeline.records import People, Rle, check_rle, decode_rle
+from pipeline.records import People
+from pipeline.rle import Rle, check_rle, decode_rle
 from pipeline.sources.archives import Archives
 from pipeline.taxonomy import IGNORE, LabelSet, voc_palette
 

@@ -18,7 +18,8 @@ from pipeline.datasets.lists import read_ids
 from pipeline.datasets.mat_files import as_numbers, read_mat
 from pipeline.errors import DataError
 from pipeline.images import decode_red, encode_png
-from pipeline.records import People, encode_rle
+from pipeline.records import People
+from pipeline.rle import encode_rle
 from pipeline.sources.archives import Archives, Member
 from pipeline.taxonomy import LabelSet
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
@@ -10,7 +11,7 @@ from pipeline.records import People
 
 
 class PersonDetector(Protocol):
-    """Finds the people of one image at a time, so that a result never depends on other images.
+    """Finds people. On the CPU every image goes through the network alone, so that a result never depends on others.
 
     Attributes:
         teacher_id: names the network and its weights; another id means other results.
@@ -28,3 +29,6 @@ class PersonDetector(Protocol):
             People by falling score, from score 0.05 up and after the network's own NMS: boxes in image pixels, masks
             as RLE over the whole image (a mask may be empty), no keypoints, ids 1 ... N.
         """
+
+    def detect_many(self, images: Sequence[np.ndarray]) -> list[People]:
+        """As `detect`, for several images; in batches on a GPU."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +21,8 @@ from torchvision.ops import FeaturePyramidNetwork, MultiScaleRoIAlign
 
 from pipeline.detection.residual import ResidualTrunk
 from pipeline.detection.threads import fixed_threads
-from pipeline.records import People, encode_rle
+from pipeline.records import People
+from pipeline.rle import encode_rle
 from pipeline.teacher_file import InputSpec, TeacherFile, build_options, read_teacher
 
 ARCHITECTURE = "mask_rcnn_basic"
@@ -120,6 +122,10 @@ class TorchvisionDetector:
         corners = boxes.numpy()
         boxes_xywh = np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2]], axis=1)
         return People.build(range(1, len(rles) + 1), boxes_xywh, scores=scores.numpy(), rles=rles)
+
+    def detect_many(self, images: Sequence[np.ndarray]) -> list[People]:
+        """People of several images, one by one; see PersonDetector."""
+        return [self.detect(image) for image in images]
 
     def _found(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Boxes (N, 4) x1, y1, x2, y2 in image pixels, scores (N,) and masks (N, 1, 28, 28) of the people, on the CPU.

@@ -17,7 +17,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.errors import DataError
-from pipeline.records import ImageRecord, Sample, image_from_row, sample_from_row
+from pipeline.records import ImageRecord, Sample
+from pipeline.rows import image_from_row, sample_from_row
 from pipeline.shards.manifest import MANIFEST_NAME, Manifest, sha256_of
 
 _FROM_ROW = {"images": image_from_row, "crops": sample_from_row, "samples": sample_from_row}

@@ -16,7 +16,8 @@ from pipeline.detection.selection import select_people
 from pipeline.geometry.affine import translation
 from pipeline.geometry.crop import window_of_box
 from pipeline.images import encode_jpeg, encode_png
-from pipeline.records import SAMPLE_SCHEMA, ImageRecord, People, Sample, image_from_row, sample_row
+from pipeline.records import ImageRecord, People, Sample
+from pipeline.rows import SAMPLE_SCHEMA, image_from_row, sample_row
 from pipeline.shards.read import read_rows
 from pipeline.shards.step import Finding, ShardReport, Step
 from pipeline.shards.write import parquet_bytes

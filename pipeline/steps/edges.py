@@ -9,7 +9,7 @@ import numpy as np
 
 from pipeline.images import decode_map, encode_png
 from pipeline.labels.edges import edge_map
-from pipeline.records import EDGE_SCHEMA
+from pipeline.rows import EDGE_SCHEMA
 from pipeline.shards.read import read_rows
 from pipeline.shards.step import ShardReport, Step
 from pipeline.shards.write import parquet_bytes

@@ -13,7 +13,7 @@ from pipeline.datasets.labels import plain_labels
 from pipeline.datasets.layout import PLAIN, LabelReader, Layout, ReaderOptions, read_item
 from pipeline.datasets.registry import LAYOUTS
 from pipeline.errors import DataError, ParamsError
-from pipeline.records import IMAGE_SCHEMA, image_row
+from pipeline.rows import IMAGE_SCHEMA, image_row
 from pipeline.shards.step import Finding, ShardInput, ShardReport, Step, content_hash
 from pipeline.shards.write import parquet_bytes
 from pipeline.sources.archives import Archives

@@ -10,7 +10,7 @@ import numpy as np
 
 from pipeline.images import decode_image
 from pipeline.pose.base import PoseEstimator
-from pipeline.records import POSE_SCHEMA
+from pipeline.rows import POSE_SCHEMA
 from pipeline.shards.read import read_rows
 from pipeline.shards.step import ShardReport, Step
 from pipeline.shards.write import parquet_bytes

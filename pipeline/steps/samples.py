@@ -9,7 +9,7 @@ import numpy as np
 
 from pipeline.geometry.affine import letterbox
 from pipeline.images import decode_map
-from pipeline.records import SAMPLE_SCHEMA, sample_from_row, sample_row
+from pipeline.rows import SAMPLE_SCHEMA, sample_from_row, sample_row
 from pipeline.shards.step import ShardReport, Step
 from pipeline.shards.write import parquet_bytes
 from pipeline.steps.inputs import joined_rows

@@ -6,20 +6,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from pycocotools import mask as coco_mask
 
-from pipeline.records import (
-    IMAGE_SCHEMA,
-    SAMPLE_SCHEMA,
-    ImageRecord,
-    People,
-    Sample,
-    check_rle,
-    decode_rle,
-    encode_rle,
-    image_from_row,
-    image_row,
-    sample_from_row,
-    sample_row,
-)
+from pipeline.records import ImageRecord, People, Sample
+from pipeline.rle import check_rle, decode_rle, encode_rle
+from pipeline.rows import IMAGE_SCHEMA, SAMPLE_SCHEMA, image_from_row, image_row, sample_from_row, sample_row
 from tests import builders
 
 

@@ -10,7 +10,8 @@ import numpy as np
 
 from pipeline.images import encode_png
 from pipeline.params import Params
-from pipeline.records import SAMPLE_SCHEMA, Sample, sample_row
+from pipeline.records import Sample
+from pipeline.rows import SAMPLE_SCHEMA, sample_row
 from pipeline.shards.manifest import Manifest, ShardEntry
 from pipeline.shards.write import parquet_bytes
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from pipeline.records import ImageRecord, decode_rle
+from pipeline.records import ImageRecord
+from pipeline.rle import decode_rle
 from pipeline.teacher_file import InputSpec
 from trainer.teachers.augment import vary_colour
 

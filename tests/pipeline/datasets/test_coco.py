@@ -8,7 +8,7 @@ from pycocotools.coco import COCO as CocoApi
 from pipeline.datasets.coco import coco_items
 from pipeline.datasets.layout import read_item
 from pipeline.errors import DataError
-from pipeline.records import encode_rle
+from pipeline.rle import encode_rle
 from pipeline.sources.archives import Archives
 from pipeline.taxonomy import LABEL_SETS
 from tests import builders

@@ -4,7 +4,8 @@ import numpy as np
 
 from pipeline.detection import annotated_people
 from pipeline.images import encode_png
-from pipeline.records import ImageRecord, People, encode_rle
+from pipeline.records import ImageRecord, People
+from pipeline.rle import encode_rle
 
 
 def record(people: People, people_map: np.ndarray | None = None) -> ImageRecord:

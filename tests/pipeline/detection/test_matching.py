@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from pipeline.detection import PeopleCount, count_people, match_people
-from pipeline.records import People, encode_rle
+from pipeline.records import People
+from pipeline.rle import encode_rle
 
 
 def block(rows: tuple[int, int], columns: tuple[int, int]) -> dict:

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from pipeline.detection import select_people
-from pipeline.records import People, encode_rle
+from pipeline.records import People
+from pipeline.rle import encode_rle
 
 
 def rectangle(rows: slice, columns: slice) -> dict:

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from pipeline.errors import DataError
-from pipeline.records import IMAGE_SCHEMA, SAMPLE_SCHEMA, image_row, sample_row
+from pipeline.rows import IMAGE_SCHEMA, SAMPLE_SCHEMA, image_row, sample_row
 from pipeline.shards import open_shards
 from pipeline.shards.manifest import MANIFEST_NAME, sha256_of
 from pipeline.shards.read import read_rows

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from pipeline.errors import DataError
-from pipeline.records import SAMPLE_SCHEMA, sample_row
+from pipeline.rows import SAMPLE_SCHEMA, sample_row
 from pipeline.shards.manifest import Manifest
 from pipeline.shards.step import Finding, ShardInput, ShardReport, Step, Tally, content_hash, run_step
 from pipeline.shards.write import parquet_bytes

@@ -5,7 +5,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.geometry.affine import transform_points
-from pipeline.records import People, sample_from_row
+from pipeline.records import People
+from pipeline.rows import sample_from_row
 from pipeline.steps.crop import CropRules, crop_step
 from tests import builders
 

@@ -9,7 +9,9 @@ import pytest
 from pipeline.datasets.layout import ReaderOptions
 from pipeline.datasets.registry import LAYOUTS
 from pipeline.datasets.sample.archives import write_archives
-from pipeline.records import People, encode_rle, image_from_row, sample_from_row
+from pipeline.records import People
+from pipeline.rle import encode_rle
+from pipeline.rows import image_from_row, sample_from_row
 from pipeline.steps.crop import CropRules, crop_step
 from pipeline.steps.ingest import ingest_shards, ingest_step
 

@@ -5,7 +5,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.errors import DataError
-from pipeline.records import image_from_row
+from pipeline.rows import image_from_row
 from pipeline.steps.ingest import ingest_shards, ingest_step
 from tests import builders
 

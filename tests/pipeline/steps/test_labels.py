@@ -12,7 +12,7 @@ from pipeline.errors import DataError
 from pipeline.geometry.affine import letterbox, transform_points
 from pipeline.images import decode_map, encode_png
 from pipeline.labels import edge_map, gaussian_heatmaps
-from pipeline.records import EDGE_SCHEMA, POSE_SCHEMA, SAMPLE_SCHEMA, sample_from_row, sample_row
+from pipeline.rows import EDGE_SCHEMA, POSE_SCHEMA, SAMPLE_SCHEMA, sample_from_row, sample_row
 from pipeline.shards.write import parquet_bytes
 from pipeline.steps.edges import edges_step
 from pipeline.steps.heatmaps import heatmaps_step

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from pipeline.images import encode_png
-from pipeline.records import ImageRecord, People, encode_rle
+from pipeline.records import ImageRecord, People
+from pipeline.rle import encode_rle
 
 _JOINTS = {
     0: (0.5, 0.1),

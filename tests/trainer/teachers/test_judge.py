@@ -11,7 +11,8 @@ from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from pipeline.records import People, encode_rle
+from pipeline.records import People
+from pipeline.rle import encode_rle
 from trainer.teachers.judge import judge_detector, judge_found, judge_pose, mask_ap
 
 

@@ -5,7 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from pipeline.records import People, encode_rle
+from pipeline.records import People
+from pipeline.rle import encode_rle
 from pipeline.taxonomy import KEYPOINT_SETS
 from pipeline.teacher_file import InputSpec
 from trainer.teachers import pose_samples

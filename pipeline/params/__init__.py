@@ -1,0 +1,33 @@
+"""params.yaml as checked types: every key known, every value of its type, every error naming its key."""
+
+from pipeline.params.datasets import Dataset, Download, Limits, SourceFile
+from pipeline.params.labels import Crop, Edges, Heatmaps, ShardsSection
+from pipeline.params.load import Executor, Params, load_params
+from pipeline.params.section import FileName, Section, Splits
+from pipeline.params.teachers import Detector, DetectorFit, Pose, PoseFit
+from pipeline.params.training import Augment, Evaluate, Loss, Train
+
+__all__ = [
+    "Augment",
+    "Crop",
+    "Dataset",
+    "Detector",
+    "DetectorFit",
+    "Download",
+    "Edges",
+    "Evaluate",
+    "Executor",
+    "FileName",
+    "Heatmaps",
+    "Limits",
+    "Loss",
+    "Params",
+    "Pose",
+    "PoseFit",
+    "Section",
+    "ShardsSection",
+    "SourceFile",
+    "Splits",
+    "Train",
+    "load_params",
+]

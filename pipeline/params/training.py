@@ -1,0 +1,87 @@
+"""The parser, how it is trained, and how it is judged."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+
+from pipeline.params.section import (
+    Count,
+    Fraction,
+    KeypointSetName,
+    LabelSetName,
+    NotNegative,
+    Positive,
+    Section,
+    Size,
+    unique,
+)
+
+
+class Loss(Section):
+    """Weights of the loss, CorrPM Eq. 4: L = refined L_p2 + coarse L_p + alpha L_b + beta L_k.
+
+    Table 2's row without L_p is coarse = 0; alpha = 0 or beta = 0 removes CorrPM's branch (Table 6). Of models with
+    several stages, coarse weighs the parsing of all but the last, beta the pose of all. MuLA's code has
+    refined = coarse = 0.01 and beta = 1, its text (Eq. 4) refined = coarse = 1 and a beta that it does not tell.
+    """
+
+    alpha: NotNegative = 2.0
+    beta: NotNegative = 70.0
+    refined: NotNegative = 1.0
+    coarse: NotNegative = 1.0
+    missing_keypoints: Literal["skip", "zero"] = Field(
+        "skip", description="maps of keypoints without label weigh nothing, or are zeros to learn (both papers' code)"
+    )
+
+
+class Augment(Section):
+    """Random changes of a training sample."""
+
+    flip: Fraction = 0.5
+    rotate_deg: NotNegative = 30.0
+    rotate_share: Fraction = 0.6
+    scale: tuple[Positive, Positive] = (0.75, 1.25)
+
+
+class Train(Section):
+    """The parser and how it is trained."""
+
+    datasets: Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(unique)]
+    label_set: LabelSetName
+    keypoint_set: KeypointSetName
+    label_maps: dict[str, dict[str, str]] = Field(
+        default_factory=dict,
+        description="a data set's label set -> its class -> the class of `label_set`, or ignore",
+    )
+    model: str = "corrpm"
+    variant: Literal["paper", "official"] = "official"
+    backbone: str
+    channels: Annotated[int, Field(ge=2, multiple_of=2)] = Field(
+        512, description="of the parsing, edge and pose features"
+    )
+    dilations: tuple[Count, ...] = Field((12, 24, 36), description="of the ASPP; the default suits inputs of 384")
+    input_size: Size
+    epochs: Count
+    batch_size: Annotated[int, Field(ge=2, description="batch norm needs two samples")]
+    optimizer: Literal["sgd", "adamw"] = "sgd"
+    lr: Positive
+    momentum: Fraction = 0.9
+    weight_decay: NotNegative = 5e-4
+    schedule: Literal["poly", "constant"] = "poly"
+    warmup_steps: int = Field(0, ge=0, description="steps in which the rate rises linearly to lr")
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    threads: Count = Field(2, description="of one operation on the CPU; another number rounds differently")
+    validate_every: Count = Field(1, description="epochs between two validations; the last epoch always has one")
+    loss: Loss = Loss()
+    augment: Augment = Augment()
+
+
+class Evaluate(Section):
+    """How the parser is judged."""
+
+    protocol: Literal["lip"] = "lip"
+    split: Literal["val", "test"] = "val"
+    flip: bool = False
+    scales: tuple[Positive, ...] = (1.0,)
