@@ -1,4 +1,4 @@
-"""A teacher's weights as one file: float16 safetensors whose metadata say what network they fit and how it is fed."""
+"""A teacher's weights as one file: safetensors whose metadata say what network they fit and how it is fed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from safetensors import SafetensorError
@@ -89,24 +89,32 @@ class TeacherFile:
             place.copy_(place.new_tensor(self.tensors[name]))
 
 
-def write_teacher(path: Path, network: Network, architecture: str, options: Any, spec: InputSpec) -> None:
-    """Write a network's weights as float16; the same bytes for the same weights, whole or not at all.
+def write_teacher(
+    path: Path,
+    network: Network,
+    architecture: str,
+    options: Any,
+    spec: InputSpec,
+    precision: Literal["float16", "float32"] = "float16",
+) -> None:
+    """Write a network's weights; the same bytes for the same weights, whole or not at all.
 
     Args:
         options: a dataclass of plain values, enough to build the network again.
+        precision: float16 halves the file; float32 keeps published weights as they are.
 
     Raises:
-        ValueError: a weight is not finite in float16.
+        ValueError: a weight is not finite in that precision.
     """
     with np.errstate(over="ignore"):
         arrays = {
-            name: tensor.detach().cpu().numpy().astype(np.float16, order="C")  # channels last is another order
+            name: tensor.detach().cpu().numpy().astype(precision, order="C")  # channels last is another order
             for name, tensor in sorted(network.state_dict().items())
             if not name.endswith(_COUNTER)
         }
     for name, values in arrays.items():
         if not np.isfinite(values).all():
-            raise ValueError(f"network: {name!r} holds values that are not finite in float16")
+            raise ValueError(f"network: {name!r} holds values that are not finite in {precision}")
     content = {"architecture": architecture, "options": asdict(options), "input": asdict(spec)}
     data = save(arrays, metadata={_KEY: json.dumps(content, sort_keys=True)})
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -115,34 +123,35 @@ def write_teacher(path: Path, network: Network, architecture: str, options: Any,
     aside.replace(path)
 
 
-def read_teacher(path: Path, architecture: str) -> TeacherFile:
-    """Read a teacher of that architecture.
+def read_teacher(path: Path, *architectures: str) -> TeacherFile:
+    """Read a teacher of one of these architectures.
 
     Raises:
         DataError: the file is missing, no safetensors file of a teacher, or of another architecture.
     """
+    expected = " or ".join(architectures)
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise DataError(f"{path}: not readable ({error.strerror}), expected the weights of {architecture}") from error
+        raise DataError(f"{path}: not readable ({error.strerror}), expected the weights of {expected}") from error
     try:
         tensors = load(data)
     except (SafetensorError, ValueError, KeyError) as error:
         raise DataError(f"{path}: no whole safetensors file ({error}). Fit or download the teacher again") from error
     content = _metadata(data)
     if content is None:
-        raise DataError(
-            f"{path}: a safetensors file without a teacher's metadata, expected the weights of {architecture}"
-        )
-    if content["architecture"] != architecture:
-        raise DataError(f"{path}: holds the weights of {content['architecture']!r}, expected {architecture!r}")
+        raise DataError(f"{path}: a safetensors file without a teacher's metadata, expected the weights of {expected}")
+    architecture = content["architecture"]
+    if architecture not in architectures:
+        names = " or ".join(map(repr, architectures))
+        raise DataError(f"{path}: holds the weights of {architecture!r}, expected {names}")
     fed = content["input"]
     return TeacherFile(
         path=path,
         architecture=architecture,
         options=content["options"],
         input=InputSpec(tuple(fed["size"]), fed["order"], tuple(fed["mean"]), tuple(fed["std"])),
-        tensors={name: values.astype(np.float32) for name, values in tensors.items()},
+        tensors={name: values.astype(np.float32, copy=False) for name, values in tensors.items()},
         teacher_id=f"{architecture}-{hashlib.sha256(data).hexdigest()[:12]}",
     )
 

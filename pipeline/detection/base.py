@@ -9,15 +9,20 @@ import numpy as np
 
 from pipeline.records import People
 
+SCORE_FLOOR = 0.05
+"""Raw people of lower scores are not told."""
+
 
 class PersonDetector(Protocol):
     """Finds people. On the CPU every image goes through the network alone, so that a result never depends on others.
 
     Attributes:
         teacher_id: names the network and its weights; another id means other results.
+        halvings: how often a GPU ran out of memory so far; every time the batch was halved and the work went on.
     """
 
     teacher_id: str
+    halvings: int
 
     def detect(self, image: np.ndarray) -> People:
         """People of an image, before any choice of ours.

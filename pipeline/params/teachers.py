@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
 from pipeline.params.section import Count, Fraction, NotNegative, Positive, Section
 
@@ -24,14 +24,58 @@ class DetectorFit(Section):
     threads: Count = Field(2, description="of one operation on the CPU; another number rounds differently")
 
 
+SAMPLE_DETECTOR = "mask_rcnn_basic"
+PUBLISHED_DETECTORS = ("maskrcnn_resnet50_fpn", "maskrcnn_resnet50_fpn_v2")
+"""Of torchvision, with weights fitted on COCO."""
+
+
 class Detector(Section):
     """Who finds the people."""
 
-    backend: Literal["torchvision", "annotated"] = "torchvision"
-    weights: str = Field("sample", description="sample, fit, or a file")
+    backend: Literal["torchvision", "detectron2", "annotated"] = "torchvision"
+    network: str = Field(
+        SAMPLE_DETECTOR, description="torchvision: its name; detectron2: a config of its model zoo, or a file.yaml"
+    )
+    weights: str = Field("sample", description="sample, fit, coco, a file, or an address")
     score: Fraction = 0.5
     mask_nms: Fraction = 0.5
     fit: DetectorFit
+
+    @field_validator("network")
+    @classmethod
+    def _network_of_backend(cls, network: str, info: ValidationInfo) -> str:
+        """A network that the backend has."""
+        backend = info.data.get("backend")
+        names = (SAMPLE_DETECTOR, *PUBLISHED_DETECTORS)
+        if backend == "torchvision" and network not in names:
+            raise ValueError(f"expected {', '.join(names[:-1])} or {names[-1]} with backend: torchvision")
+        if backend == "detectron2" and not network.endswith((".yaml", ".yml")):
+            raise ValueError(
+                "expected a Mask R-CNN config with backend: detectron2, one of its model zoo such as "
+                "COCO-InstanceSegmentation/mask_rcnn_R_50_FPN_3x.yaml, or a file of your own"
+            )
+        return network
+
+    @field_validator("weights")
+    @classmethod
+    def _weights_of_network(cls, weights: str, info: ValidationInfo) -> str:
+        """Weights that there are for the network."""
+        backend, network = info.data.get("backend"), info.data.get("network")
+        if backend not in ("torchvision", "detectron2") or network is None:
+            return weights
+        if weights == "sample" and network != SAMPLE_DETECTOR:
+            raise ValueError(
+                f"expected coco, a file or an address: the sample weights are of network: {SAMPLE_DETECTOR}"
+            )
+        if weights == "coco" and network == SAMPLE_DETECTOR:
+            raise ValueError(
+                f"expected sample, fit or a file: the COCO weights are of network: {PUBLISHED_DETECTORS[0]} or {PUBLISHED_DETECTORS[1]}"
+            )
+        if weights == "fit" and backend == "detectron2":
+            raise ValueError(
+                "expected coco, a file or an address: a detectron2 network is fitted by detectron2's own tools"
+            )
+        return weights
 
 
 class PoseFit(Section):

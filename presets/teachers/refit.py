@@ -24,7 +24,7 @@ import torchvision
 from pipeline.datasets.layout import read_item
 from pipeline.datasets.registry import LAYOUTS
 from pipeline.datasets.sample.archives import write_archives
-from pipeline.detection.torchvision_rcnn import load_detector
+from pipeline.detection.loading import load_detector
 from pipeline.params import DetectorFit, PoseFit
 from pipeline.pose import pckh_shared
 from pipeline.pose.simple_baseline import load_simple_baseline

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.detection.torchvision_rcnn import load_detector
+from pipeline.detection.loading import load_detector
 from pipeline.errors import DataError, ParamsError
 from stages.teacher import publish_teacher
 

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 from torchvision.models.detection.image_list import ImageList
 
+from pipeline.detection.mask_rcnn_basic import ARCHITECTURE, INPUT, RcnnOptions, build_rcnn
 from pipeline.detection.threads import fixed_threads
-from pipeline.detection.torchvision_rcnn import ARCHITECTURE, INPUT, RcnnOptions, build_rcnn
 from pipeline.params import DetectorFit
 from pipeline.records import ImageRecord
 from pipeline.teacher_file import InputSpec, write_teacher

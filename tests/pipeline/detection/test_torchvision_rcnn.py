@@ -7,15 +7,10 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from pipeline.detection.loading import load_detector
+from pipeline.detection.mask_rcnn_basic import ARCHITECTURE, RcnnOptions, build_rcnn
 from pipeline.detection.threads import fixed_threads
-from pipeline.detection.torchvision_rcnn import (
-    ARCHITECTURE,
-    RcnnOptions,
-    TorchvisionDetector,
-    build_rcnn,
-    image_tensor,
-    load_detector,
-)
+from pipeline.detection.torchvision_rcnn import TorchvisionDetector, image_tensor
 from pipeline.errors import DataError
 from pipeline.teacher_file import InputSpec, write_teacher
 
@@ -82,7 +77,8 @@ def test_a_file_holds_everything_that_is_needed(tmp_path, image):
 def test_another_architecture_is_refused(tmp_path):
     write_teacher(tmp_path / "pose.safetensors", tiny_network(), "simple_baseline_basic", TINY, SPEC)
     with pytest.raises(
-        DataError, match=r"pose.safetensors: holds the weights of 'simple_baseline_basic', expected 'mask_"
+        DataError,
+        match=r"pose.safetensors: holds the weights of 'simple_baseline_basic', expected 'mask_",
     ):
         load_detector(tmp_path / "pose.safetensors")
 

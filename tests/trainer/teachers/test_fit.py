@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.detection.torchvision_rcnn import RcnnOptions, load_detector
+from pipeline.detection.loading import load_detector
+from pipeline.detection.mask_rcnn_basic import RcnnOptions
 from pipeline.params import DetectorFit, PoseFit
 from pipeline.pose.simple_baseline import ARCHITECTURE, PoseOptions, load_simple_baseline
 from pipeline.records import People
@@ -19,7 +20,13 @@ from trainer.teachers.pose import fit_pose, heatmap_loss
 # No fewer than 8 channels: on CPUs without AVX-512, oneDNN's strided 1x1 convolution of fewer, channels last, writes beyond
 # its memory (torch 2.15).
 RCNN = RcnnOptions(
-    widths=(8, 16), blocks=(1, 1), fpn_channels=8, anchor_sizes=(12, 24), box_features=16, mask_layers=(8,), max_people=6
+    widths=(8, 16),
+    blocks=(1, 1),
+    fpn_channels=8,
+    anchor_sizes=(12, 24),
+    box_features=16,
+    mask_layers=(8,),
+    max_people=6,
 )
 POSE = PoseOptions(widths=(8, 16), blocks=(1, 1), deconv_widths=(16,))
 FIT = {"dataset": "toy", "steps": 2, "batch_size": 2, "lr": 1e-3, "warmup_steps": 1, "weight_decay": 0.01, "threads": 1}
