@@ -9,12 +9,12 @@ from __future__ import annotations
 from typing import Any
 
 from pipeline.datasets.layout import PLAIN, Annotation, Layout, ReaderOptions, SourceItem
-from pipeline.datasets.lists import read_ids
-from pipeline.datasets.splits import seeded_split, share_out
+from pipeline.datasets.lists import read_ids, split_lists
+from pipeline.datasets.splits import SPLITS, seeded_split, share_out
 from pipeline.errors import DataError
 from pipeline.sources.archives import Archives, Member
 
-SPLITS = ("train", "val", "test")
+_LIST = "_id.txt"
 _NOMINAL = {"train": 16000, "val": 700, "test": 1006}
 _HINT = "Place ATR's humanparsing archive (JPEGImages, SegmentationClassAug) there"
 
@@ -26,7 +26,7 @@ def atr_items(archives: Archives, split: str, options: ReaderOptions = PLAIN, /)
         DataError: a list names an image or a mask that is missing, or an image has no mask.
     """
     images, masks = _files(archives)
-    listed = _lists(archives, options.splits)
+    listed = split_lists(archives, options.splits, _LIST)
     ids = read_ids(archives, listed[split]) if listed else _drawn(list(images), options.seed)[split]
     where = listed[split].name if listed else "SegmentationClassAug"
     for sample_id in ids:
@@ -43,22 +43,6 @@ def _files(archives: Archives) -> tuple[dict[str, Member], dict[str, Member]]:
     return images, masks
 
 
-def _lists(archives: Archives, splits: tuple[str, ...]) -> dict[str, Member]:
-    """Split -> list file; empty where the set has none at all.
-
-    Raises:
-        DataError: some of the splits that are asked for have a list, others have none.
-    """
-    found = {split: file for split in SPLITS if (file := archives.find(f"{split}_id.txt")) is not None}
-    missing = [split for split in splits if split not in found]
-    if found and missing:
-        raise DataError(
-            f"{archives.folder}: {missing[0]}_id.txt is missing beside {next(iter(found.values())).name}. Add it, leave "
-            f"{missing[0]!r} out of `splits`, or take all lists away to have the split drawn by the seed"
-        )
-    return found
-
-
 def _drawn(ids: list[str], seed: int) -> dict[str, list[str]]:
     return seeded_split(ids, share_out(len(ids), _NOMINAL, rest="test"), seed)
 
@@ -66,7 +50,7 @@ def _drawn(ids: list[str], seed: int) -> dict[str, list[str]]:
 def atr_account(archives: Archives, options: ReaderOptions) -> dict[str, Any]:
     """How the set was split, and images and masks that no split holds."""
     images, masks = _files(archives)
-    listed = _lists(archives, options.splits)
+    listed = split_lists(archives, options.splits, _LIST)
     if listed:
         held = {one for file in listed.values() for one in read_ids(archives, file)}
         return {"split": "list files", "unlisted_images": len(set(images) - held), "images": len(images)}

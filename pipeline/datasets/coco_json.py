@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.datasets.coco import parse_annotation, read_table
-from pipeline.datasets.items import Annotation, Region
+from pipeline.datasets.items import Annotation, Region, ids_of_paths
 from pipeline.datasets.labels import Labels, annotated, person_maps, plain_labels, whole_rle
 from pipeline.datasets.layout import PLAIN, Layout, ReaderOptions, SourceItem
 from pipeline.errors import DataError
@@ -20,7 +20,7 @@ from pipeline.images import encode_png
 from pipeline.records import People
 from pipeline.rle import decode_rle
 from pipeline.sources.archives import Archives, Member
-from pipeline.taxonomy import LabelSet
+from pipeline.taxonomy import LabelSet, class_key
 
 _PERSON = "person"
 
@@ -54,7 +54,7 @@ def coco_json_items(archives: Archives, split: str, options: ReaderOptions = PLA
             f"{table.name}: not COCO's form, {error!r} is missing or of another type. Export it again"
         ) from error
     _refuse_strays({image_id for image_id, *_ in listed}, (*people, *regions), table.name)
-    names = _sample_ids([name for _, name, _ in listed], table.name)
+    names = ids_of_paths([name for _, name, _ in listed], table.name)
     items = []
     for sample_id, (image_id, name, _), size in zip(names, listed, sizes, strict=True):
         known = tuple(people[image_id]) or ((Annotation(),) if options.people == "single" else ())
@@ -77,10 +77,14 @@ def _classes(
     """
     used = {annotation["category_id"] for annotation in annotations}
     people_only = label_set is None or label_set.name == _PERSON
-    parts = {} if label_set is None or people_only else {part: label_set.id(part) for part in label_set.part_names}
+    parts = (
+        {}
+        if label_set is None or people_only
+        else {class_key(part): label_set.id(part) for part in label_set.part_names}
+    )
     classes: dict[Any, int | str | None] = {}
     for category in categories:
-        named = str(category["name"]).strip().lower().replace("_", "-").replace(" ", "-")
+        named = class_key(str(category["name"]))
         classes[category["id"]] = _PERSON if named == _PERSON else parts.get(named)
         if not people_only and classes[category["id"]] is None and category["id"] in used:
             raise DataError(
@@ -96,19 +100,6 @@ def _refuse_strays(known: set[Any], meant: tuple[Any, ...], name: str) -> None:
     stray = next((one for one in meant if one not in known), None)
     if stray is not None:
         raise DataError(f"{name}: an annotation is of image {stray!r}, which `images` lacks. Export it again")
-
-
-def _sample_ids(names: list[str], table: str) -> list[str]:
-    """The files' stems; where two folders hold the same stem, the folders' names go before it."""
-    stems = Counter(PurePosixPath(name).stem for name in names)
-    ids = []
-    for name in names:
-        path = PurePosixPath(name)
-        ids.append(path.stem if stems[path.stem] == 1 else "_".join(path.with_suffix("").parts))
-    twice = next((one for one, count in Counter(ids).items() if count > 1), None)
-    if twice is not None:
-        raise DataError(f"{table}: {twice!r} stands there twice. Remove one of them")
-    return ids
 
 
 def _image(archives: Archives, name: str, table: str) -> Member:

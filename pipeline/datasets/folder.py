@@ -15,17 +15,15 @@ import numpy as np
 from pipeline.datasets.items import Annotation
 from pipeline.datasets.labels import Labels, check_size, plain_labels
 from pipeline.datasets.layout import PLAIN, Layout, ReaderOptions, SourceItem
-from pipeline.datasets.lists import read_ids
-from pipeline.datasets.splits import seeded_split, share_out
+from pipeline.datasets.lists import IMAGE_ENDINGS, read_names, split_lists
+from pipeline.datasets.splits import SPLITS, drawn_splits
 from pipeline.errors import DataError
 from pipeline.images import decode_colour_table, decode_colours, encode_png
 from pipeline.records import People
 from pipeline.sources.archives import Archives, Member
 from pipeline.taxonomy import LabelSet
 
-SPLITS = ("train", "val", "test")
-_SHARES = {"train": 8, "val": 1, "test": 1}
-_IMAGE_ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
+_LIST = ".txt"
 _HINT = "Set `source` to a folder that holds images/ and, beside it, masks/"
 
 
@@ -38,8 +36,11 @@ def folder_items(archives: Archives, split: str, options: ReaderOptions = PLAIN,
     """
     images = _images(archives)
     masks, people = _maps(archives, "masks"), _maps(archives, "instances")
-    listed = _lists(archives, options.splits)
-    ids = _listed(archives, listed[split]) if listed else _drawn(images, options)[split]
+    listed = split_lists(archives, options.splits, _LIST)
+    if listed:
+        ids = read_names(archives, listed[split])
+    else:
+        ids = drawn_splits(list(images), options.splits, options.seed)[split]
     items = []
     for sample_id in ids:
         if sample_id not in images:
@@ -69,7 +70,7 @@ def _maps(archives: Archives, name: str) -> dict[str, Member]:
 
 
 def _is_image(file: Member) -> bool:
-    return file.path.lower().endswith(_IMAGE_ENDINGS)
+    return file.path.lower().endswith(IMAGE_ENDINGS)
 
 
 def _refuse_deeper(archives: Archives, name: str) -> None:
@@ -84,45 +85,11 @@ def _refuse_deeper(archives: Archives, name: str) -> None:
             raise DataError(f"{file.name}: lies deeper than {name}/. Put all files right into {name}/")
 
 
-def _lists(archives: Archives, splits: tuple[str, ...]) -> dict[str, Member]:
-    """Split -> list file; empty where there is none at all.
-
-    Raises:
-        DataError: some of the splits that are asked for have a list, others have none.
-    """
-    found = {split: file for split in SPLITS if (file := archives.find(f"{split}.txt")) is not None}
-    missing = [split for split in splits if split not in found]
-    if found and missing:
-        raise DataError(
-            f"{archives.folder}: {missing[0]}.txt is missing beside {next(iter(found.values())).name}. Add it, leave "
-            f"{missing[0]!r} out of `splits`, or take all lists away to have the split drawn by the seed"
-        )
-    return found
-
-
-def _listed(archives: Archives, file: Member) -> list[str]:
-    """Ids of a list, whose lines are file names with or without an ending."""
-    ids = [one[: -len(end)] if (end := _ending(one)) else one for one in read_ids(archives, file)]
-    if len(set(ids)) != len(ids):
-        twice = next(one for one in ids if ids.count(one) > 1)
-        raise DataError(f"{file.name}: {twice!r} stands there twice. Remove one of the lines")
-    return ids
-
-
-def _ending(name: str) -> str:
-    return next((end for end in _IMAGE_ENDINGS if name.lower().endswith(end)), "")
-
-
-def _drawn(images: dict[str, Member], options: ReaderOptions) -> dict[str, list[str]]:
-    shares = {split: share for split, share in _SHARES.items() if split in options.splits}
-    return seeded_split(list(images), share_out(len(images), shares, rest=next(iter(shares))), options.seed)
-
-
 def folder_account(archives: Archives, options: ReaderOptions) -> dict[str, Any]:
     """How the set was split, and the files that no split holds."""
     images, masks = _images(archives), _maps(archives, "masks")
-    listed = _lists(archives, options.splits)
-    held = {one for split in options.splits for one in _listed(archives, listed[split])} if listed else set(images)
+    listed = split_lists(archives, options.splits, _LIST)
+    held = {one for split in options.splits for one in read_names(archives, listed[split])} if listed else set(images)
     others = [file for file in archives.folder_files("images").values() if not _is_image(file)]
     return {
         "split": "list files" if listed else f"drawn by seed {options.seed}",

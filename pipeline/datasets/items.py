@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import PurePosixPath
 from typing import Any
 
+from pipeline.errors import DataError
 from pipeline.sources.archives import Member
+
+_LATER = ("label_files", "regions", "embedded")
+"""Fields that came later."""
 
 
 @dataclass(frozen=True)
@@ -48,9 +55,32 @@ class SourceItem:
     """Files of another form than maps of ids, for the layout's own reading of labels."""
     regions: tuple[Region, ...] = ()
     """Outlines of parts, in place of a mask."""
+    embedded: bool = False
+    """`image` is a JSON that carries the image's bytes, as labelme's `imageData`."""
 
     def content(self) -> dict[str, Any]:
         """All that decides the record, JSON-able: files by name, size and CRC."""
         content = asdict(self)
         # Left out where empty, so that a set without them keeps the hashes that it had before there were any.
-        return {key: value for key, value in content.items() if value or key not in ("label_files", "regions")}
+        return {key: value for key, value in content.items() if value or key not in _LATER}
+
+
+def ids_of_paths(paths: Sequence[str], source: str) -> list[str]:
+    """The files' stems; where two folders hold the same stem, the folders' names go before it.
+
+    Args:
+        paths: of the files.
+        source: what names them, for errors.
+
+    Raises:
+        DataError: two files would have one id.
+    """
+    stems = Counter(PurePosixPath(path).stem for path in paths)
+    ids = []
+    for name in paths:
+        path = PurePosixPath(name)
+        ids.append(path.stem if stems[path.stem] == 1 else "_".join(path.with_suffix("").parts))
+    twice = next((one for one, count in Counter(ids).items() if count > 1), None)
+    if twice is not None:
+        raise DataError(f"{source}: {twice!r} stands there twice. Remove one of them")
+    return ids

@@ -7,6 +7,8 @@ items without decoding a pixel; `read_item` then turns one item into a checked I
 
 from __future__ import annotations
 
+import base64
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -93,6 +95,8 @@ def read_item(
     """
     try:
         image = archives.read(item.image)
+        if item.embedded:
+            image = embedded_image(image, item.image.name)
         height, width = decode_image(image, item.image.name).shape[:2]
         if item.image_hw is not None and tuple(item.image_hw) != (height, width):
             raise DataError(
@@ -114,6 +118,18 @@ def read_item(
         people_map=known.people_map,
         people=known.people,
     )
+
+
+def embedded_image(data: bytes, name: str) -> bytes:
+    """The bytes of an image that stand, in base64, as `imageData` in a JSON.
+
+    Raises:
+        DataError: they do not.
+    """
+    try:
+        return base64.b64decode(json.loads(data)["imageData"], validate=True)
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise DataError(f"{name}: no readable imageData ({error}). Put the photo beside it") from error
 
 
 __all__ = ["PLAIN", "Annotation", "Layout", "ListItems", "ReaderOptions", "SourceItem", "read_item"]

@@ -36,3 +36,13 @@ def share_out(count: int, shares: Mapping[str, int], rest: str) -> dict[str, int
             others = len(shares) - len(dealt) - 1
             dealt[split] = max(0, min(max(1, round(count * share / total)), count - sum(dealt.values()) - others))
     return {split: dealt.get(split, count - sum(dealt.values())) for split in shares}
+
+
+SPLITS = ("train", "val", "test")
+_SHARES = {"train": 8, "val": 1, "test": 1}
+
+
+def drawn_splits(ids: Sequence[str], splits: Sequence[str], seed: int) -> dict[str, list[str]]:
+    """Every id in one of the splits asked for: a tenth each for val and test, the rest for train."""
+    shares = {split: share for split, share in _SHARES.items() if split in splits}
+    return seeded_split(ids, share_out(len(ids), shares, rest=next(iter(shares))), seed)

@@ -40,7 +40,7 @@ class Dataset(Section):
     source: Source = Field(
         "sample", description="'sample' (drawn), 'published', a local folder or archive, an address, or files"
     )
-    layout: Literal["lip", "cihp", "atr", "pascal", "coco", "mhp", "folder", "coco_json"] = Field(
+    layout: Literal["lip", "cihp", "atr", "pascal", "coco", "mhp", "folder", "coco_json", "labelme"] = Field(
         description="the reader"
     )
     annotations: dict[Literal["train", "val", "test"], str] = Field(

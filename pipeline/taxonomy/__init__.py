@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pipeline.taxonomy.files import read_keypoint_set, read_label_set
 from pipeline.taxonomy.keypoint_sets import KEYPOINT_SETS, KeypointSet, convert_keypoints
-from pipeline.taxonomy.label_sets import IGNORE, LABEL_SETS, LabelSet, voc_palette
+from pipeline.taxonomy.label_sets import IGNORE, LABEL_SETS, LabelSet, class_key, voc_palette
 from pipeline.taxonomy.maps import LABEL_MAPS, label_lut
 
 _FILE_ENDINGS = (".yaml", ".yml")
@@ -47,6 +47,7 @@ __all__ = [
     "LABEL_SETS",
     "KeypointSet",
     "LabelSet",
+    "class_key",
     "convert_keypoints",
     "keypoint_set",
     "label_lut",

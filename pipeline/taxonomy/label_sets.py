@@ -27,6 +27,11 @@ def voc_palette(count: int = 256) -> np.ndarray:
     return palette
 
 
+def class_key(name: str) -> str:
+    """The spelling under which names of classes are compared: `Left arm`, `left_arm` and `left-arm` are one name."""
+    return name.strip().lower().replace("_", "-").replace(" ", "-")
+
+
 @dataclass(frozen=True)
 class LabelSet:
     """Part classes of a data set; the position of a name is its id, 0 is the background, 255 is ignored.

@@ -38,6 +38,6 @@ def test_a_list_that_is_no_text_is_told(tmp_path):
 
 
 def test_layouts_go_by_their_own_names():
-    names = ("lip", "cihp", "atr", "pascal", "coco", "mhp", "folder", "coco_json")
+    names = ("lip", "cihp", "atr", "pascal", "coco", "mhp", "folder", "coco_json", "labelme")
     assert {name: layout.name for name, layout in LAYOUTS.items()} == {name: name for name in names}
     assert get_args(Dataset.model_fields["layout"].annotation) == names
