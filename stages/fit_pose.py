@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from pipeline.pose.base import PoseSettings
 from pipeline.pose.loading import load_estimator
 from pipeline.shards.read import open_shards
 from stages.context import Context, pass_context
@@ -34,7 +35,8 @@ def fit_pose(context: Context) -> None:
             )
 
     sha256 = publish_teacher("pose", section.weights, target, make, load_estimator)
-    judged = judge_pose(open_shards(folder / "val"), load_estimator(target, flip=section.flip))
+    estimator = load_estimator(target, PoseSettings(section.flip, section.decoding))
+    judged = judge_pose(open_shards(folder / "val"), estimator)
     context.write_metrics("fit_pose", None, {"weights": section.weights, "sha256": sha256, "val": judged})
     context.say(
         f"fit-pose: {section.weights} weights; on held-out {section.fit.dataset}: OKS AP {100 * judged['oks_ap']:.1f} "

@@ -7,7 +7,7 @@ from typing import Any
 import click
 import numpy as np
 
-from pipeline.pose.base import PoseEstimator
+from pipeline.pose.base import PoseEstimator, PoseSettings
 from pipeline.pose.judge import pckh_shared
 from pipeline.pose.loading import load_estimator
 from pipeline.shards.read import Shards, open_shards
@@ -26,7 +26,8 @@ def pose(context: Context, dataset: str) -> None:
     """Label the joints of DATASET's people; annotated ones pass through and judge the teacher."""
     params, section = context.params, context.params.dataset(dataset)
     crops = context.paths.stage("crops", dataset)
-    estimator = load_estimator(context.paths.model("pose.safetensors"), flip=params.pose.flip)
+    settings = PoseSettings(params.pose.flip, params.pose.decoding)
+    estimator = load_estimator(context.paths.model("pose.safetensors"), settings)
     annotated = section.keypoints
     if annotated is not None:
         step = annotated_pose_step(len(annotated), params.shards.row_group)

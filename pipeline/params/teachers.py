@@ -79,9 +79,18 @@ class Detector(Section):
 
 
 class PoseFit(Section):
-    """Fitting of the small Simple Baseline."""
+    """Fitting of a pose network."""
 
     dataset: str
+    architecture: Literal[
+        "small",
+        "resnet50_256x192",
+        "resnet50_384x288",
+        "resnet101_256x192",
+        "resnet101_384x288",
+        "resnet152_256x192",
+        "resnet152_384x288",
+    ] = Field("small", description="pipeline.pose.architectures.POSE_CHOICES")
     steps: Count
     batch_size: Count
     lr: Positive
@@ -96,9 +105,11 @@ class PoseFit(Section):
 class Pose(Section):
     """Who labels the joints of people without annotated ones."""
 
-    backend: Literal["simple_baseline"] = "simple_baseline"
-    weights: str = Field("sample", description="sample, fit, or a file")
+    backend: Literal["simple_baseline", "keypoint_rcnn", "detectron2"] = "simple_baseline"
+    weights: str = Field("sample", description="sample, fit, coco, a file, or an https address")
+    config: str | None = Field(None, description="of detectron2: a config of its model zoo, or a YAML file")
     min_confidence: Fraction = 0.2
     flip: bool = True
+    decoding: Literal["quarter", "dark"] = Field("quarter", description="of simple_baseline's heatmaps")
     judge: int = Field(200, ge=0, description="annotated people of the val split on whom the teacher is judged")
     fit: PoseFit

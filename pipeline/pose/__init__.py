@@ -5,21 +5,23 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.pose.base import PoseEstimator
+from pipeline.pose.base import PoseEstimator, PoseSettings
 from pipeline.pose.judge import pckh_shared
 
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["PoseEstimator", "load_network", "pckh_shared"]
+__all__ = ["PoseEstimator", "PoseSettings", "load_network", "pckh_shared"]
 
 
 def load_network(file: str | Path) -> nn.Module:
-    """The network of a pose teacher's file, in eval mode: (N, 3, H, W) normalised crops -> (N, K, h, w) heatmaps.
+    """The network of a crop-wise pose teacher's file, in eval mode: (N, 3, H, W) normalised crops -> (N, K, h, w) heatmaps.
 
     Raises:
         DataError: the file is missing, damaged, or holds another network.
     """
-    from pipeline.pose.simple_baseline import load_simple_baseline
+    from pipeline.pose.architectures import POSE_ARCHITECTURES, network_of
+    from pipeline.teacher_file import read_teacher
 
-    return load_simple_baseline(file).network
+    names = [name for name, known in POSE_ARCHITECTURES.items() if known.backend == "simple_baseline"]
+    return network_of(read_teacher(Path(file), *names))[0]

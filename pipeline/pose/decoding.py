@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 
+CellAt = Literal["middle", "first"]
+"""Where in the input a network was taught that cell i of its heatmaps lies: at the middle of the pixels that the cell
+covers, (i + 0.5) stride - 0.5, so that a flip maps cell to cell; or at the first of them, i stride, as the code of
+Xiao et al. has it."""
 
-def cells_to_input(cells: np.ndarray, stride: int) -> np.ndarray:
-    """Input pixels of heatmap cells: the centre of cell i is at (i + 0.5) stride - 0.5, so a flip maps cell to cell."""
-    return (cells + 0.5) * stride - 0.5
+
+def cells_to_input(cells: np.ndarray, stride: int, cell_at: CellAt = "middle") -> np.ndarray:
+    """Input pixels of heatmap cells."""
+    return cells * stride + _first_to_middle(stride, cell_at)
 
 
-def input_to_cells(points: np.ndarray, stride: int) -> np.ndarray:
+def input_to_cells(points: np.ndarray, stride: int, cell_at: CellAt = "middle") -> np.ndarray:
     """Heatmap cells of input pixels; the inverse of cells_to_input."""
-    return (points + 0.5) / stride - 0.5
+    return (points - _first_to_middle(stride, cell_at)) / stride
+
+
+def _first_to_middle(stride: int, cell_at: CellAt) -> float:
+    return (stride - 1) / 2 if cell_at == "middle" else 0.0
 
 
 def decode_heatmaps(heatmaps: np.ndarray) -> np.ndarray:
@@ -44,11 +55,19 @@ def decode_heatmaps(heatmaps: np.ndarray) -> np.ndarray:
     return decoded
 
 
-def merge_flipped(plain: np.ndarray, flipped: np.ndarray, hflip_index: np.ndarray) -> np.ndarray:
+def merge_flipped(
+    plain: np.ndarray, flipped: np.ndarray, hflip_index: np.ndarray, cell_at: CellAt = "middle"
+) -> np.ndarray:
     """Mean of the maps of an image and of its mirror image, the latter turned back and left and right swapped.
+
+    With cell_at "first" a joint's cell in the mirror is (stride - 1) / stride of a cell too far left when turned back;
+    as in the code of Xiao et al. those maps move one cell to the right, their first column staying.
 
     Args:
         plain, flipped: (N, K, h, w) float32 maps of the image and of its mirror image.
         hflip_index: (K,) the joint that each joint is in the mirror.
     """
-    return (plain + flipped[..., ::-1][:, hflip_index]) / 2
+    back = flipped[..., ::-1][:, hflip_index]
+    if cell_at == "first":
+        back = np.concatenate([back[..., :1], back[..., :-1]], axis=3)
+    return (plain + back) / 2

@@ -4,18 +4,26 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pipeline.pose.base import PoseEstimator
+import torch
+
+from pipeline.pose.architectures import POSE_ARCHITECTURES, network_of
+from pipeline.pose.base import DEFAULT_SETTINGS, PoseEstimator, PoseSettings
+from pipeline.teacher_file import read_teacher
 
 
-def load_estimator(file: str | Path, flip: bool = True) -> PoseEstimator:
-    """The estimator of models/pose.safetensors, or of any file that fit_pose wrote.
+def load_estimator(
+    file: str | Path, settings: PoseSettings = DEFAULT_SETTINGS, device: str | None = None
+) -> PoseEstimator:
+    """The estimator of models/pose.safetensors, or of any file of a pose teacher.
 
     Args:
-        flip: average with the mirrored crop.
+        device: None is the GPU if there is one, else the CPU.
 
     Raises:
         DataError: the file is missing, damaged, or holds another kind of network.
     """
-    from pipeline.pose.simple_baseline import load_simple_baseline
-
-    return load_simple_baseline(file, flip=flip)
+    teacher = read_teacher(Path(file), *POSE_ARCHITECTURES)
+    architecture = POSE_ARCHITECTURES[teacher.architecture]
+    network, options = network_of(teacher)
+    network = network.to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    return architecture.estimator(network, teacher, options, settings, architecture.threads)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +99,11 @@ def annotated_pose_step(num_keypoints: int, row_group: int) -> Step:
 
 def pseudo_pose_step(estimator: PoseEstimator, min_confidence: float, row_group: int) -> Step:
     """The step for a data set without joints."""
-    parameters = {"origin": estimator.teacher_id, "min_confidence": min_confidence, "row_group": row_group}
+    parameters = {
+        "origin": estimator.teacher_id,
+        **asdict(estimator.settings),
+        "min_confidence": min_confidence,
+        "row_group": row_group,
+    }
     work = PseudoPoseWork(estimator, min_confidence, row_group)
     return Step("pose", VERSION, parameters, "parquet", work, parallel=False)

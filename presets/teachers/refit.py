@@ -27,7 +27,7 @@ from pipeline.datasets.sample.archives import write_archives
 from pipeline.detection.loading import load_detector
 from pipeline.params import DetectorFit, PoseFit
 from pipeline.pose import pckh_shared
-from pipeline.pose.simple_baseline import load_simple_baseline
+from pipeline.pose.loading import load_estimator
 from pipeline.records import ImageRecord
 from pipeline.shards.manifest import sha256_of
 from pipeline.sources.archives import Archives
@@ -133,7 +133,7 @@ def _refit_pose(folders: Mapping[str, Path]) -> dict[str, Any]:
         fit_pose(records, POSE, SEED, first, WORK, _reporter("pose"))
     fit_pose(records, POSE_AGAIN, SEED + 1, path, WORK, _reporter("pose, second round"), start=first)
     first.unlink()
-    estimator = load_simple_baseline(path)
+    estimator = load_estimator(path)
     figures = judge_pose(_read(folders["coco"], "coco", "val"), estimator)
     crops = _read(folders["lip"], "lip", "val")
     boxes = [np.array([[0, 0, record.width, record.height]], np.float32) for record in crops]

@@ -54,7 +54,7 @@ def test_later_overrides_win():
     [
         ("colour=1", "params.yaml: colour is not a known key; known here are crop, datasets, detector"),
         ("edges.colour=1", "edges.colour is not a known key; known here are between_people, width"),
-        ("pose.fit.colour=1", "pose.fit.colour is not a known key; known here are batch_size, dataset, lr"),
+        ("pose.fit.colour=1", "pose.fit.colour is not a known key; known here are architecture, batch_size"),
         ("datasets.lip.colour=1", "datasets.lip.colour is not a known key; known here are annotations, images"),
         ("datasets.lip.limits.colour=1", "datasets.lip.limits.colour is not a known key; known here are max_rejects"),
         ("edges.width=4", "edges.width: expected an odd number of pixels; found 4"),

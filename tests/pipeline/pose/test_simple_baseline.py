@@ -6,19 +6,15 @@ import torch
 
 from pipeline.errors import DataError
 from pipeline.pose import load_network
+from pipeline.pose.base import PoseSettings
+from pipeline.pose.crop_estimator import CropEstimator
 from pipeline.pose.crops import crop_matrix, warp_crop
-from pipeline.pose.simple_baseline import (
-    ARCHITECTURE,
-    PoseOptions,
-    SimpleBaseline,
-    SimpleBaselineEstimator,
-    input_tensor,
-    load_simple_baseline,
-)
+from pipeline.pose.loading import load_estimator
+from pipeline.pose.simple_baseline import ARCHITECTURE, PoseOptions, SimpleBaseline, input_tensor
 from pipeline.taxonomy import KEYPOINT_SETS
 from pipeline.teacher_file import InputSpec, write_teacher
 
-TINY = PoseOptions(widths=(4, 8), blocks=(1, 1), deconv_widths=(8,))
+TINY = PoseOptions(widths=(8, 16), blocks=(1, 1), deconv_widths=(8,))
 SPEC = InputSpec(size=(32, 24))
 
 
@@ -29,8 +25,8 @@ def tiny_network() -> SimpleBaseline:
     return network.eval()
 
 
-def estimator(flip: bool = True, batch_size: int = 4) -> SimpleBaselineEstimator:
-    return SimpleBaselineEstimator(tiny_network(), SPEC, "coco17", "tiny", flip, batch_size)
+def estimator(flip: bool = True, batch_size: int = 4) -> CropEstimator:
+    return CropEstimator(tiny_network(), SPEC, TINY, "tiny", PoseSettings(flip), batch_size=batch_size)
 
 
 @pytest.fixture
@@ -108,8 +104,8 @@ def test_load_network_gives_the_module(tmp_path, image):
     network = load_network(path)
     assert not network.training
     assert network(torch.zeros(2, 3, 32, 24)).shape == (2, 17, 8, 6)
-    tool = load_simple_baseline(path, flip=False)
-    assert (tool.keypoint_set, tool.spec, tool.flip) == ("coco17", SPEC, False)
+    tool = load_estimator(path, PoseSettings(flip=False))
+    assert (tool.keypoint_set, tool.spec, tool.settings.flip) == ("coco17", SPEC, False)
     assert tool.teacher_id.startswith("simple_baseline_basic-")
 
 
@@ -125,7 +121,10 @@ def test_the_memory_format_of_the_weights_leaves_no_trace(tmp_path):
 def test_a_detector_s_file_is_refused(tmp_path):
     path = tmp_path / "detector.safetensors"
     write_teacher(path, tiny_network(), "mask_rcnn_basic", TINY, SPEC)
-    with pytest.raises(DataError, match="holds the weights of 'mask_rcnn_basic', expected 'simple_baseline_basic'"):
+    with pytest.raises(
+        DataError,
+        match="holds the weights of 'mask_rcnn_basic', expected 'simple_baseline_basic'",
+    ):
         load_network(path)
 
 

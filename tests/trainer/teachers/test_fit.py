@@ -10,7 +10,8 @@ import torch
 from pipeline.detection.loading import load_detector
 from pipeline.detection.mask_rcnn_basic import RcnnOptions
 from pipeline.params import DetectorFit, PoseFit
-from pipeline.pose.simple_baseline import ARCHITECTURE, PoseOptions, load_simple_baseline
+from pipeline.pose.loading import load_estimator
+from pipeline.pose.simple_baseline import ARCHITECTURE, PoseOptions
 from pipeline.records import People
 from pipeline.teacher_file import InputSpec, read_teacher
 from trainer.teachers import loop
@@ -106,7 +107,7 @@ def test_the_pose_network_learns_four_scenes(scenes, tmp_path):
         progress=lambda done, total, parts: losses.append(parts["heatmaps"]),
     )
     assert np.mean(losses[-5:]) < 0.7 * np.mean(losses[:5])
-    tool = load_simple_baseline(tmp_path / "a")
+    tool = load_estimator(tmp_path / "a")
     assert tool.estimate(scenes[0].decode_image(), scenes[0].people.boxes).shape == (1, 17, 3)
 
 
