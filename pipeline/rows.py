@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -112,11 +112,10 @@ def image_row(record: ImageRecord) -> dict[str, Any]:
     }
 
 
-def image_from_row(row: Mapping[str, Any]) -> ImageRecord:
-    """The record of a row of IMAGE_SCHEMA."""
-    persons = row["persons"]
+def people_from_rows(persons: Sequence[Mapping[str, Any]]) -> People:
+    """The people of a row's `persons`."""
     known = [person["keypoints"] is not None for person in persons]
-    people = People.build(
+    return People.build(
         [person["id"] for person in persons],
         [person["box"] for person in persons],
         scores=[person["score"] for person in persons],
@@ -127,6 +126,10 @@ def image_from_row(row: Mapping[str, Any]) -> ImageRecord:
         ],
         keypoints=[person["keypoints"] for person in persons] if persons and all(known) else None,
     )
+
+
+def image_from_row(row: Mapping[str, Any]) -> ImageRecord:
+    """The record of a row of IMAGE_SCHEMA."""
     return ImageRecord(
         sample_id=row["sample_id"],
         dataset=row["dataset"],
@@ -137,7 +140,7 @@ def image_from_row(row: Mapping[str, Any]) -> ImageRecord:
         height=row["height"],
         mask=row["mask"],
         people_map=row["people"],
-        people=people,
+        people=people_from_rows(row["persons"]),
     )
 
 

@@ -83,6 +83,16 @@ class Shards(Sequence[Any]):
         group = bisect_right(starts, row) - 1
         return self._record(self._group(shard, group)[row - starts[group]])
 
+    def rows(self, columns: list[str]) -> Iterator[dict[str, Any]]:
+        """Every record's row in order, of these columns only: the images are not read.
+
+        Raises:
+            DataError: a shard is missing or damaged.
+        """
+        for shard in range(len(self.manifest.shards)):
+            for group in range(self._file(shard)[0].num_row_groups):
+                yield from self._rows(shard, group, columns)
+
     def heatmaps(self, index: int) -> np.ndarray:
         """(K, h, w) float16 heatmaps of sample number `index`, from the npz shards that the manifest points at.
 
@@ -122,9 +132,12 @@ class Shards(Sequence[Any]):
         return file, [0, *accumulate(sizes)][: len(sizes)]
 
     def _read_group(self, shard: int, group: int) -> list[dict[str, Any]]:
+        return self._rows(shard, group, None)
+
+    def _rows(self, shard: int, group: int, columns: list[str] | None) -> list[dict[str, Any]]:
         file, _ = self._file(shard)
         try:
-            return file.read_row_group(group).to_pylist()
+            return file.read_row_group(group, columns=columns).to_pylist()
         except (OSError, pa.ArrowException) as error:
             path = self.folder / self.manifest.shards[shard].name
             raise DataError(f"{path}: row group {group} is damaged ({error}). Run its stage again") from error

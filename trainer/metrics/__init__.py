@@ -1,7 +1,9 @@
 """The benchmarks' own metrics, as accumulated counts; all scores in percent."""
 
+from trainer.metrics.coco import keypoint_ap
 from trainer.metrics.constant import best_constant
 from trainer.metrics.parsing import ParsingMetrics
+from trainer.metrics.part_ap import instance_part_ap
 from trainer.metrics.pckh import pckh
 
-__all__ = ["ParsingMetrics", "best_constant", "pckh"]
+__all__ = ["ParsingMetrics", "best_constant", "instance_part_ap", "keypoint_ap", "pckh"]

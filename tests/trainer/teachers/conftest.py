@@ -1,11 +1,19 @@
 """Toy scenes: people are a head, a torso and two legs in strong colours on noise."""
 
+import dataclasses
+import hashlib
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from pipeline.images import encode_png
 from pipeline.records import ImageRecord, People
 from pipeline.rle import encode_rle
+from pipeline.rows import IMAGE_SCHEMA, image_row
+from pipeline.shards.manifest import Manifest, ShardEntry
+from pipeline.shards.read import Shards, open_shards
+from pipeline.shards.write import parquet_bytes
 
 _JOINTS = {
     0: (0.5, 0.1),
@@ -50,3 +58,27 @@ def _scene(index: int) -> ImageRecord:
 @pytest.fixture(scope="session")
 def scenes() -> list[ImageRecord]:
     return [_scene(index) for index in range(6)]
+
+
+def write_scenes(
+    folder: Path, records: list[ImageRecord], keypoints=None, keypoint_set: str | None = "coco17"
+) -> Shards:
+    """The records as shards of image records, four each in row groups of two, with other joints if some are given."""
+    folder.mkdir(parents=True)
+    entries = []
+    if keypoints is not None:
+        records = [
+            dataclasses.replace(record, people=dataclasses.replace(record.people, keypoints=joints))
+            for record, joints in zip(records, keypoints, strict=True)
+        ]
+    for start in range(0, len(records), 4):
+        part = records[start : start + 4]
+        data = parquet_bytes([image_row(record) for record in part], IMAGE_SCHEMA, row_group=2)
+        name = f"part-{len(entries):05d}.parquet"
+        (folder / name).write_bytes(data)
+        entries.append(ShardEntry(name, len(part), len(data), hashlib.sha256(data).hexdigest()))
+    Manifest(
+        kind="images", dataset="toy", split="train", label_set="person", keypoint_set=keypoint_set,
+        parameters={}, steps={}, shards=tuple(entries), links={},
+    ).write(folder)  # fmt: skip
+    return open_shards(folder)

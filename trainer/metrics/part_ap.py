@@ -1,0 +1,178 @@
+"""AP^r of instance-level parsing: parts of people found as instances, scored like detections by the IoU of their masks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import zip_longest
+from typing import Any
+
+import numpy as np
+
+Instances = Mapping[str, Any]
+"""The part instances of an image: masks (N, H, W) bool, classes (N,) integers from 1, and for predictions scores (N,)."""
+
+
+def instance_part_ap(
+    predictions: Iterable[Instances],
+    truths: Iterable[Instances],
+    thresholds: Sequence[float],
+    num_classes: int,
+    official: bool = False,
+) -> dict[str, Any]:
+    """Average precision of part instances, a mean over the part classes for every IoU threshold.
+
+    The predicted instances of a class, of all images by falling score (equal scores in the order of the images), are
+    right or wrong; AP is the area under the monotone envelope of precision over recall, at all points.
+
+    Ours: an instance is right if the free true instance of its class that it overlaps most has an IoU of at least the
+    threshold, and takes that one; classes without a true instance are in no mean.
+    Official, as CIHP's published scorer: right if its best IoU with any true instance of its class exceeds the
+    threshold, so that doubles all count and an AP may pass 100; predictions without a pixel are left out; a class
+    without a true instance scores 0.
+
+    Args:
+        predictions: one per image, with scores; may be generators, since masks of a whole set fill the memory.
+        truths: one per image, in the same order. True instances without a pixel are left out.
+        thresholds: IoUs, each from 0 to 1; CIHP has 0.1, 0.2 ... 0.9.
+        num_classes: classes with the background, which is no part.
+        official: by the rules of the published scorer.
+
+    Returns:
+        "ap": threshold -> percent, "mean": over the thresholds (AP^r_vol for CIHP's), nan where nothing is judged.
+
+    Raises:
+        ValueError: shapes, classes or lengths that do not fit.
+    """
+    limits = np.asarray(thresholds, np.float64)
+    if limits.ndim != 1 or not len(limits) or not ((limits >= 0) & (limits <= 1)).all():
+        raise ValueError(f"thresholds: {thresholds}, expected at least one IoU from 0 to 1")
+    if num_classes < 2:
+        raise ValueError(f"num_classes: {num_classes}, expected the background and at least one part")
+    images = []
+    for place, (found, true) in enumerate(zip_longest(predictions, truths)):
+        if found is None or true is None:
+            raise ValueError("predictions: not as many images as truths, expected one entry per image in both")
+        images.append(_compare(found, true, num_classes, place))
+    ap = np.stack([_class_ap(images, part, limits, official) for part in range(1, num_classes)])
+    defined = ap[~np.isnan(ap).any(axis=1)]
+    means = 100 * defined.mean(axis=0) if len(defined) else np.full(len(limits), np.nan)
+    return {
+        "ap": {float(limit): float(mean) for limit, mean in zip(thresholds, means, strict=True)},
+        "mean": float(means.mean()),
+    }
+
+
+class _Checked:
+    """Instances of an image, found to be sound."""
+
+    def __init__(self, instances: Instances, name: str, place: int, num_classes: int, scored: bool) -> None:
+        self.masks, self.classes = np.asarray(instances["masks"]), np.asarray(instances["classes"])
+        count = len(self.classes)
+        where = f"{name}[{place}]"
+        if self.masks.ndim != 3 or self.masks.dtype != bool or len(self.masks) != count:
+            raise ValueError(
+                f"{where}: masks {self.masks.dtype} of shape {self.masks.shape}, expected bool ({count}, H, W)"
+            )
+        if self.classes.ndim != 1 or (count and not np.issubdtype(self.classes.dtype, np.integer)):
+            raise ValueError(f"{where}: classes {self.classes.dtype} of shape {self.classes.shape}, expected integers")
+        if count and not (self.classes.min() >= 1 and self.classes.max() < num_classes):
+            raise ValueError(
+                f"{where}: classes from {self.classes.min()} to {self.classes.max()}, expected 1 to {num_classes - 1}"
+            )
+        self.scores = np.asarray(instances["scores"] if scored else np.ones(count), np.float64)
+        if self.scores.shape != (count,) or not np.isfinite(self.scores).all():
+            raise ValueError(f"{where}: scores of shape {self.scores.shape}, expected {count} finite numbers")
+
+
+class _Overlaps:
+    """An image's predictions against its true instances that have pixels; the masks themselves are forgotten."""
+
+    def __init__(self, found: _Checked, true: _Checked) -> None:
+        shared = intersections(found.masks, true.masks)
+        areas, true_areas = found.masks.sum(axis=(1, 2)), true.masks.sum(axis=(1, 2))
+        kept = true_areas > 0
+        union = areas[:, None] + true_areas - shared
+        self.ious = (shared / np.maximum(union, 1))[:, kept]
+        self.drawn = areas > 0
+        self.classes, self.true_classes = found.classes, true.classes[kept]
+        self.scores = found.scores
+
+
+def _compare(found: Instances, true: Instances, num_classes: int, place: int) -> _Overlaps:
+    """One image's IoUs."""
+    guess = _Checked(found, "predictions", place, num_classes, scored=True)
+    truth = _Checked(true, "truths", place, num_classes, scored=False)
+    if len(guess.classes) and len(truth.classes) and guess.masks.shape[1:] != truth.masks.shape[1:]:
+        raise ValueError(
+            f"predictions[{place}]: masks of {guess.masks.shape[1:]} pixels, expected the truth's {truth.masks.shape[1:]}"
+        )
+    return _Overlaps(guess, truth)
+
+
+def intersections(masks: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Common pixels of every pair of masks: (N, H, W) and (M, H, W) bool -> (N, M) int64.
+
+    Masks that do not overlap within their set, the rule for parts, become one map each and one joint histogram.
+    """
+    count, others_count = len(masks), len(others)
+    if not count or not others_count:
+        return np.zeros((count, others_count), np.int64)
+    ids, other_ids = _id_map(masks), _id_map(others)
+    if ids is None or other_ids is None:
+        flat, other_flat = (side.reshape(len(side), -1).astype(np.float64) for side in (masks, others))
+        return np.rint(flat @ other_flat.T).astype(np.int64)
+    joint = np.bincount((ids * (others_count + 1) + other_ids).ravel(), minlength=(count + 1) * (others_count + 1))
+    return joint.reshape(count + 1, others_count + 1)[1:, 1:]
+
+
+def _id_map(masks: np.ndarray) -> np.ndarray | None:
+    """(H, W) int64 of 1 + the mask that a pixel is in, 0 for none; None if masks overlap."""
+    ids = np.zeros(masks.shape[1:], np.int64)
+    for number, mask in enumerate(masks, start=1):
+        if ids[mask].any():
+            return None
+        ids[mask] = number
+    return ids
+
+
+def _class_ap(images: Sequence[_Overlaps], part: int, limits: np.ndarray, official: bool) -> np.ndarray:
+    """(thresholds,) AP of one class in 0 ... 1; nan, or 0 by the official rules, where no image has it."""
+    total = sum(int((image.true_classes == part).sum()) for image in images)
+    if not total:
+        return np.full(len(limits), 0.0 if official else np.nan)
+    right, scores = [], []
+    for image in images:
+        rows = np.flatnonzero((image.classes == part) & (image.drawn | (not official)))
+        ious = image.ious[np.ix_(rows, image.true_classes == part)]
+        right.append((_any_above if official else _one_to_one)(ious, image.scores[rows], limits))
+        scores.append(image.scores[rows])
+    order = np.argsort(-np.concatenate(scores), kind="stable")
+    return np.array([_area(column[order], total) for column in np.concatenate(right).T])
+
+
+def _any_above(ious: np.ndarray, scores: np.ndarray, limits: np.ndarray) -> np.ndarray:
+    """(N, thresholds) bool: the best IoU exceeds the threshold."""
+    return ious.max(axis=1, initial=0.0)[:, None] > limits
+
+
+def _one_to_one(ious: np.ndarray, scores: np.ndarray, limits: np.ndarray) -> np.ndarray:
+    """(N, thresholds) bool: the prediction got a true instance of its own, the better scored choosing first."""
+    right = np.zeros((len(ious), len(limits)), bool)
+    if not ious.shape[1]:
+        return right
+    every = np.arange(len(limits))
+    free = np.ones((len(limits), ious.shape[1]), bool)
+    for row in np.argsort(-scores, kind="stable"):
+        candidates = np.where(free, ious[row], -1.0)
+        best = candidates.argmax(axis=1)
+        right[row] = candidates[every, best] >= limits
+        free[every[right[row]], best[right[row]]] = False
+    return right
+
+
+def _area(right: np.ndarray, total: int) -> float:
+    """Area under the envelope of precision over recall; `right` by falling score, `total` true instances."""
+    hits = np.cumsum(right)
+    precision = hits / np.arange(1, len(hits) + 1)
+    envelope = np.maximum.accumulate(precision[::-1])[::-1]
+    return float((envelope * right).sum() / total)
