@@ -6,9 +6,10 @@ from typing import Any
 
 import click
 
-from pipeline.params import Params
-from pipeline.shards.step import ShardReport
-from pipeline.steps.crop import CropRules, crop_step
+from pipeline.params import Dataset, Params
+from pipeline.shards.step import ShardReport, Step
+from pipeline.steps.crop import Selection, annotated_step, found_step, single_step
+from pipeline.steps.cutting import CutRules
 from pipeline.steps.inputs import stage_inputs
 from pipeline.taxonomy import IGNORE
 from stages.context import Context, pass_context
@@ -20,14 +21,9 @@ from stages.data_stage import mean, run_data_stage
 @pass_context
 def crop(context: Context, dataset: str) -> None:
     """Cut the people of DATASET out of their images."""
-    params, section = context.params, context.params.dataset(dataset)
-    detector = None
-    if section.people == "many" and params.detector.backend != "annotated":
-        from pipeline.detection.loading import load_detector  # torch, which the other ways do without
-
-        detector = load_detector(context.paths.model("detector.safetensors"))
-    step = crop_step(section.people, _rules(params), detector, params.shards.row_group)
+    section = context.params.dataset(dataset)
     shards = stage_inputs([context.paths.stage("ingest", dataset)], section.splits)
+    step = _step(context, section)
     reports = run_data_stage(
         context, dataset, section, step, shards, out="crops", kind="crops", keypoint_set=section.keypoints
     )
@@ -38,17 +34,27 @@ def crop(context: Context, dataset: str) -> None:
     context.say(f"crop {dataset}: {told}")
 
 
-def _rules(params: Params) -> CropRules:
+def _step(context: Context, section: Dataset) -> Step:
+    params = context.params
+    row_group = params.shards.row_group
+    if section.people == "single":
+        return single_step(row_group)
+    if params.detector.backend == "annotated":
+        return annotated_step(_rules(params), row_group)
+    from pipeline.detection.loading import load_detector  # torch, which the other ways do without
+    from pipeline.steps.detecting import RawPeople
+
+    raw_people = RawPeople(load_detector(context.paths.model("detector.safetensors")), context.paths.scratch)
+    selection = Selection(params.detector.score, params.detector.mask_nms)
+    return found_step(_rules(params), selection, raw_people, row_group)
+
+
+def _rules(params: Params) -> CutRules:
     label: int = 0 if params.crop.others == "black" else IGNORE
     if params.crop.others_label is not None:
         label = params.crop.others_label
-    return CropRules(
-        others=params.crop.others,
-        others_label=label,
-        min_area=params.crop.min_area,
-        expand=params.crop.expand,
-        score=params.detector.score,
-        mask_nms=params.detector.mask_nms,
+    return CutRules(
+        others=params.crop.others, others_label=label, min_area=params.crop.min_area, expand=params.crop.expand
     )
 
 
@@ -58,19 +64,23 @@ def _figures(report: ShardReport) -> dict[str, Any]:
         "images": counts["images"],
         "people": report.records,
         "people_per_image": mean(report.records, counts["images"]),
+        "small": counts["small"],
         "outcomes": len(report.outcomes),
         "rejects": len(report.rejects),
     }
+    if "detections" in counts:
+        figures["detections"] = counts["detections"]
+    if "unseen" in counts:
+        figures["unseen"] = counts["unseen"]
     if "matched" in counts:
+        figures |= {name: counts[name] for name in ("matched", "missed", "box_only", "false", "ignored", "doubles")}
         figures |= {
-            "matched": counts["matched"],
-            "missed": counts["missed"],
-            "false": counts["false"],
             "false_share": mean(counts["false"], counts["matched"] + counts["false"]),
-            "large_people_found": mean(counts["large_found"], counts["large"]),
-        } | (
-            {"box_iou": mean(counts["box_iou_sum"], counts["matched"])}
-            if "box_iou_sum" in counts
-            else {"mask_iou": mean(counts["iou_sum"], counts["matched"])}
-        )
+            "double_share": mean(counts["doubles"], counts["detections"]),
+        }
+    if "box_iou_sum" in counts:
+        figures["box_iou"] = mean(counts["box_iou_sum"], counts["box_matched"])
+    if "iou_sum" in counts:
+        figures["mask_iou"] = mean(counts["iou_sum"], counts["mask_matched"])
+        figures["large_people_found"] = mean(counts["large_found"], counts["large"])
     return figures

@@ -68,6 +68,29 @@ def match_boxes(found: People, truth: People, iou: float = 0.5) -> Matching:
     return _pair(found, plain, overlaps, iou, np.zeros(len(found), bool))
 
 
+def bodies_of(found: People, truth: People, matching: Matching) -> np.ndarray:
+    """On whose body each found mask stays: two that share a row are two masks on one person.
+
+    A matched person stays on the one they are matched with; anyone else on the annotated person who covers most of
+    their mask, if that is at least half of it.
+
+    Args:
+        matching: of `found` with `truth`, by their masks.
+
+    Returns:
+        (found,) int64 row of the annotated person, -1 for nobody.
+    """
+    bodies = np.full(len(found), -1, np.int64)
+    plain = np.flatnonzero([rle is not None and not crowd for rle, crowd in zip(truth.rles, truth.crowd, strict=True)])
+    covered = _mask_ious(found, truth, plain, crowd=True)
+    if len(plain):
+        most = covered.argmax(axis=1)
+        on_body = covered[np.arange(len(found)), most] >= _INSIDE
+        bodies[on_body] = plain[most[on_body]]
+    bodies[matching.found] = matching.truth
+    return bodies
+
+
 def _pair(found: People, plain: np.ndarray, overlaps: np.ndarray, iou: float, excused: np.ndarray) -> Matching:
     """The matching by falling score; `plain` holds the rows of the annotated people that `overlaps` has columns of."""
     free = np.ones(len(plain), bool)

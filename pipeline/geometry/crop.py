@@ -23,6 +23,22 @@ class Window:
         return array[self.y0 : self.y1, self.x0 : self.x1].copy()
 
     @property
+    def hw(self) -> tuple[int, int]:
+        """(height, width)."""
+        return self.y1 - self.y0, self.x1 - self.x0
+
+    def look_at(self, part: np.ndarray, own: Window) -> np.ndarray:
+        """What this window shows of an array that fills the window `own`: (h, w, ...) of this one's size, 0 outside `own`."""
+        shown = np.zeros((*self.hw, *part.shape[2:]), part.dtype)
+        x0, x1 = max(self.x0, own.x0), min(self.x1, own.x1)
+        y0, y1 = max(self.y0, own.y0), min(self.y1, own.y1)
+        if x0 < x1 and y0 < y1:
+            shown[y0 - self.y0 : y1 - self.y0, x0 - self.x0 : x1 - self.x0] = part[
+                y0 - own.y0 : y1 - own.y0, x0 - own.x0 : x1 - own.x0
+            ]
+        return shown
+
+    @property
     def to_source(self) -> np.ndarray:
         """(2, 3) float64: window pixels -> image pixels."""
         return translation(self.x0, self.y0)
@@ -51,3 +67,41 @@ def window_of_box(box: np.ndarray, image_hw: tuple[int, int], expand: float) -> 
     if x1 <= x0 or y1 <= y0:
         raise ValueError(f"box: {[x, y, w, h]} has no area inside an image of {height}x{width}")
     return Window(x0, y0, x1, y1)
+
+
+def window_of_mask(mask: np.ndarray) -> Window:
+    """The smallest window around the true pixels of an (H, W) bool mask; of no pixel at all where there are none."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if not len(rows):
+        return Window(0, 0, 0, 0)
+    return Window(int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
+
+
+def paste_back(crop: np.ndarray, to_source: np.ndarray, image_hw: tuple[int, int], fill: int = 0) -> np.ndarray:
+    """The values of a crop at their place in the image that it was cut from.
+
+    Args:
+        crop: (h, w, ...) pixels, labels, ids or a mask, at the crop's own size.
+        to_source: (2, 3) the crop's map to the image's pixels: a shift by whole pixels, since crops are not resampled.
+        image_hw: (height, width) of the image.
+        fill: value around the crop.
+
+    Returns:
+        (height, width, ...) array of the crop's type.
+
+    Raises:
+        ValueError: the map is no shift by whole pixels, or the crop does not lie inside the image.
+    """
+    matrix = np.asarray(to_source, np.float64)
+    shift = np.rint(matrix[:, 2])
+    if matrix.shape != (2, 3) or not np.array_equal(matrix, np.column_stack([np.eye(2), shift])):
+        raise ValueError(f"to_source: {matrix.tolist()}, expected a (2, 3) shift by whole pixels")
+    x, y = (int(value) for value in shift)
+    height, width = crop.shape[:2]
+    if x < 0 or y < 0 or y + height > image_hw[0] or x + width > image_hw[1]:
+        raise ValueError(
+            f"crop: {height}x{width} at ({x}, {y}) does not lie inside an image of {image_hw[0]}x{image_hw[1]}"
+        )
+    image = np.full((*image_hw, *crop.shape[2:]), fill, crop.dtype)
+    image[y : y + height, x : x + width] = crop
+    return image

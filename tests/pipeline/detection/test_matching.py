@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from pipeline.detection import PeopleCount, count_people, match_people
+from pipeline.detection.matching import bodies_of
 from pipeline.records import People
 from pipeline.rle import encode_rle
 
@@ -95,3 +96,38 @@ def test_no_people_at_all():
 def test_found_people_need_masks():
     with pytest.raises(ValueError, match="found: a person without a mask"):
         match_people(People.build([1], [[0, 0, 1, 1]]), truth([WHOLE]))
+
+
+UPPER, LOWER = block((0, 4), (0, 10)), block((4, 10), (0, 10))  # 40 and 60 pixels of WHOLE
+BESIDE = block((0, 10), (5, 20))  # 50 of its 150 pixels on WHOLE
+ACROSS = block((0, 10), (5, 15))  # 50 of its 100
+
+
+def test_masks_stay_on_the_body_that_covers_half_of_them():
+    people = truth([WHOLE, ELSEWHERE])
+    cases = found((0.9, MOST), (0.8, UPPER), (0.7, BESIDE), (0.6, ACROSS), (0.5, ELSEWHERE))
+    assert bodies_of(cases, people, match_people(cases, people)).tolist() == [0, 0, -1, 0, 1]
+
+
+def test_two_halves_of_a_body_are_two_masks_on_it_though_one_alone_matches_or_none():
+    halves, people = found((0.9, UPPER), (0.8, LOWER)), truth([WHOLE])
+    matching = match_people(halves, people)
+    assert matching.found.tolist() == [1] and bodies_of(halves, people, matching).tolist() == [0, 0]
+    strict = match_people(halves, people, iou=0.7)
+    assert len(strict.found) == 0 and bodies_of(halves, people, strict).tolist() == [0, 0]
+
+
+def test_a_matched_person_stays_on_their_own_even_where_another_covers_more():
+    # COCO's masks overlap: the whole of the found mask lies on the larger person.
+    people, one = truth([block((0, 20), (0, 20)), WHOLE]), found((0.9, WHOLE))
+    matching = match_people(one, people)
+    assert matching.truth.tolist() == [1] and bodies_of(one, people, matching).tolist() == [1]
+
+
+def test_crowds_and_people_known_by_their_box_are_no_bodies():
+    people = truth([WHOLE, None], crowd=[True, False])
+    one = found((0.9, HALF))
+    assert bodies_of(one, people, match_people(one, people)).tolist() == [-1]
+    nobody = truth([])
+    assert bodies_of(one, nobody, match_people(one, nobody)).tolist() == [-1]
+    assert bodies_of(found(), truth([WHOLE]), match_people(found(), truth([WHOLE]))).tolist() == []

@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.geometry.affine import transform_points
-from pipeline.geometry.crop import Window, window_of_box
+from pipeline.geometry.affine import transform_points, translation
+from pipeline.geometry.crop import Window, paste_back, window_of_box, window_of_mask
 
 IMAGE = (30, 40)
 
@@ -72,3 +72,71 @@ def test_a_box_without_sides_is_refused(box):
 def test_a_negative_margin_is_refused(expand):
     with pytest.raises(ValueError, match="expand: "):
         window_of_box(np.array([5, 5, 4, 4]), IMAGE, expand)
+
+
+def test_a_window_shows_what_lies_in_it_of_another():
+    part = np.arange(1, 7).reshape(2, 3)  # columns 4 ... 6, rows 10 and 11
+    own = Window(4, 10, 7, 12)
+    assert Window(5, 9, 9, 12).look_at(part, own).tolist() == [[0, 0, 0, 0], [2, 3, 0, 0], [5, 6, 0, 0]]
+    assert Window(0, 11, 5, 12).look_at(part, own).tolist() == [[0, 0, 0, 0, 4]]
+    assert np.array_equal(own.look_at(part, own), part)
+    for apart in (Window(7, 10, 9, 12), Window(4, 12, 7, 13), Window(0, 0, 2, 2)):
+        assert not apart.look_at(part, own).any() and apart.look_at(part, own).shape == apart.hw
+    assert Window(4, 10, 6, 11).look_at(np.dstack([part, -part]), own).tolist() == [[[1, -1], [2, -2]]]
+
+
+@given(st.integers(0, 2**32 - 1))
+@settings(max_examples=80, deadline=None)
+def test_a_part_seen_from_a_window_is_the_whole_cut_by_it(seed):
+    rng = np.random.default_rng(seed)
+    image = rng.integers(1, 255, (9, 11))
+    (x0, x1), (y0, y1), (left, right), (top, bottom) = (
+        sorted(rng.choice(side + 1, 2, replace=False)) for side in (11, 9, 11, 9)
+    )
+    own, window = Window(x0, y0, x1, y1), Window(left, top, right, bottom)
+    alone = np.zeros_like(image)
+    alone[y0:y1, x0:x1] = image[y0:y1, x0:x1]
+    assert np.array_equal(window.look_at(own.cut(image), own), window.cut(alone))
+
+
+def test_the_window_of_a_mask_is_tight():
+    mask = np.zeros((6, 8), bool)
+    mask[2, 5] = mask[4, 3] = True
+    assert sides(window_of_mask(mask)) == (3, 2, 6, 5)
+    assert sides(window_of_mask(np.ones((3, 2), bool))) == (0, 0, 2, 3)
+    assert window_of_mask(np.zeros((3, 2), bool)).hw == (0, 0)
+
+
+@pytest.mark.parametrize("values", [np.uint8, bool, np.float32])
+def test_a_crop_goes_back_to_its_place(values):
+    crop = np.array([[1, 2], [0, 4]]).astype(values)
+    back = paste_back(crop, translation(1, 2), (5, 4))
+    expected = np.zeros((5, 4), values)
+    expected[2:4, 1:3] = crop
+    assert back.dtype == crop.dtype and np.array_equal(back, expected)
+    assert paste_back(np.array([[7]], np.uint8), translation(3, 0), (1, 4), fill=255).tolist() == [[255, 255, 255, 7]]
+    assert paste_back(np.ones((2, 2, 3), values), translation(0, 0), (2, 3)).shape == (2, 3, 3)
+
+
+def test_every_window_of_an_image_goes_back_by_its_own_map():
+    image = np.arange(30 * 40).reshape(30, 40)
+    for box in [(0, 0, 40, 30), (5, 6, 10, 8), (35, 25, 9, 9), (2.5, 3.25, 4.5, 2)]:
+        window = window_of_box(np.array(box, np.float32), (30, 40), 0.2)
+        back = paste_back(window.cut(image), window.to_source, (30, 40), fill=-1)
+        inside = back >= 0
+        assert np.array_equal(back[inside], image[inside]) and inside.sum() == window.hw[0] * window.hw[1]
+
+
+@pytest.mark.parametrize(
+    "matrix",
+    [translation(0.5, 0), [[2, 0, 0], [0, 1, 0]], [[0, -1, 3], [1, 0, 0]], np.eye(3), [[1, 0, np.nan], [0, 1, 0]]],
+)
+def test_a_map_that_resamples_is_refused(matrix):
+    with pytest.raises(ValueError, match=r"to_source: .*expected a \(2, 3\) shift by whole pixels"):
+        paste_back(np.ones((2, 2)), matrix, (5, 5))
+
+
+@pytest.mark.parametrize("x, y", [(-1, 0), (0, -1), (3, 0), (0, 4)])
+def test_a_crop_that_sticks_out_of_the_image_is_refused(x, y):
+    with pytest.raises(ValueError, match=rf"crop: 2x3 at \({x}, {y}\) does not lie inside an image of 5x5"):
+        paste_back(np.ones((2, 3)), translation(x, y), (5, 5))

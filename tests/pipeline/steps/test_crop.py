@@ -7,7 +7,8 @@ import pytest
 from pipeline.geometry.affine import transform_points
 from pipeline.records import People
 from pipeline.rows import sample_from_row
-from pipeline.steps.crop import CropRules, crop_step
+from pipeline.steps.crop import annotated_step, single_step
+from pipeline.steps.cutting import CutRules
 from tests import builders
 
 HEIGHT, WIDTH = 40, 50
@@ -29,14 +30,13 @@ def scene():
 
 
 def rules(**changes):
-    return CropRules(
-        **{"others": "black", "others_label": 0, "min_area": 0, "expand": 0.2, "score": 0.5, "mask_nms": 0.5, **changes}
-    )
+    return CutRules(**{"others": "black", "others_label": 0, "min_area": 0, "expand": 0.2, **changes})
 
 
 def cut(folder, *records, people="many", **changes):
     path = builders.write_records(folder / "images.parquet", records)
-    data, report = crop_step(people, rules(**changes), None, 2).work((path,))
+    step = single_step(2) if people == "single" else annotated_step(rules(**changes), 2)
+    data, report = step.work((path,))
     return [sample_from_row(row) for row in pq.read_table(io.BytesIO(data)).to_pylist()], report
 
 
@@ -137,7 +137,7 @@ def test_single_people_pass_as_they_are(tmp_path):
 
 def test_equal_records_give_equal_bytes(tmp_path):
     path = builders.write_records(tmp_path / "images.parquet", [scene()])
-    step = crop_step("many", rules(), None, 2)
+    step = annotated_step(rules(), 2)
     assert step.work((path,))[0] == step.work((path,))[0]
 
 

@@ -1,6 +1,7 @@
 """Every drawn layout through ingest and crop: each image and each annotated person is a record or a listed outcome."""
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -9,14 +10,17 @@ import pytest
 from pipeline.datasets.layout import ReaderOptions
 from pipeline.datasets.registry import LAYOUTS
 from pipeline.datasets.sample.archives import write_archives
+from pipeline.geometry.crop import paste_back
 from pipeline.records import People
 from pipeline.rle import encode_rle
 from pipeline.rows import image_from_row, sample_from_row
-from pipeline.steps.crop import CropRules, crop_step
+from pipeline.steps.crop import Selection, annotated_step, found_step, single_step
+from pipeline.steps.cutting import CutRules
+from pipeline.steps.detecting import RawPeople
 from pipeline.steps.ingest import ingest_shards, ingest_step
 
 IMAGES = {"train": 4, "val": 2}
-RULES = CropRules(others="black", others_label=0, min_area=60, expand=0.2, score=0.5, mask_nms=0.5)
+RULES = CutRules(others="black", others_label=0, min_area=60, expand=0.2)
 SINGLE = {"lip", "atr"}
 
 
@@ -55,7 +59,7 @@ def test_every_image_is_a_record_and_every_person_is_counted(ingested):
 
 def test_every_annotated_person_is_a_crop_or_a_listed_outcome(ingested):
     name, records, shards = ingested
-    step = crop_step("single" if name in SINGLE else "many", RULES, None, 2)
+    step = single_step(2) if name in SINGLE else annotated_step(RULES, 2)
     crops, outcomes = [], []
     for path, _ in shards:
         data, report = step.work((path,))
@@ -69,6 +73,27 @@ def test_every_annotated_person_is_a_crop_or_a_listed_outcome(ingested):
         }
     else:
         assert len(crops) > 0.8 * people
+
+
+@pytest.mark.parametrize("ingested", ["cihp", "coco"], indirect=True)
+@pytest.mark.parametrize("others, label", [("black", 0), ("keep", 255)])
+def test_people_put_back_are_the_people_that_were_cut_out(ingested, others, label):
+    _, records, shards = ingested
+    by_id = {record.sample_id: record for record in records}
+    step = annotated_step(replace(RULES, others=others, others_label=label), 2)
+    crops = [sample for path, _ in shards for sample in rows(step.work((path,))[0], sample_from_row)]
+    for sample in crops:
+        record = by_id[sample.source_id]
+        image_hw = (record.height, record.width)
+        person = record.decode_people() == sample.person
+        back = paste_back(sample.decode_people() == sample.person, sample.to_source, image_hw)
+        assert (back & person).sum() / (back | person).sum() >= 0.995
+        assert np.array_equal(back, person)  # nothing is resampled
+        labels = paste_back(sample.decode_mask(), sample.to_source, image_hw)
+        assert np.array_equal(labels[person], record.decode_mask()[person])
+        pixels = paste_back(sample.decode_image(), sample.to_source, image_hw)
+        assert np.abs(pixels[person].astype(int) - record.decode_image()[person]).mean() < 4  # JPEG
+    assert len(crops) >= 6
 
 
 class OracleDetector:
@@ -93,11 +118,14 @@ class OracleDetector:
             scores=[0.9 - 0.01 * place for place in range(len(order))], rles=[rles[row] for row in order],
         )  # fmt: skip
 
+    def detect_many(self, images):
+        return [self.detect(image) for image in images]
+
 
 @pytest.mark.parametrize("ingested", ["pascal"], indirect=True)
-def test_joints_of_people_known_by_their_boxes_go_along_with_the_detections(ingested):
+def test_joints_of_people_known_by_their_boxes_go_along_with_the_detections(ingested, tmp_path):
     _, records, shards = ingested
-    step = crop_step("many", RULES, OracleDetector(records), 2)
+    step = found_step(RULES, Selection(0.5, 0.5), RawPeople(OracleDetector(records), tmp_path), 2)
     seen = crops = outcomes = 0
     by_id = {record.sample_id: record for record in records}
     for path, _ in shards:
