@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
+import torch
 from dvclive import Live
 
+from pipeline.errors import ParamsError
+from pipeline.shards.manifest import sha256_of
 from stages.context import Context, pass_context
+from stages.weights import published_file, weights_file
+from trainer.engine.training import fresh_network, make_card
 from trainer.engine.training import train as train_parser
+from trainer.models.pretrained import published_weights
 
 
 @click.command()
@@ -14,6 +22,7 @@ from trainer.engine.training import train as train_parser
 def train(context: Context) -> None:
     """Train the parser of params.yaml's `train` on the shards of `train.datasets`; goes on where a killed run stopped."""
     paths, settings = context.paths, context.params.train
+    backbone = _backbone_weights(context)
     curves = paths.plots("train")
     with Live(str(curves), dvcyaml=None, save_dvc_exp=False, report=None) as live:
 
@@ -23,11 +32,28 @@ def train(context: Context) -> None:
 
         with context.counted_progress("train", "steps") as progress:
             last = train_parser(
-                context.params, paths.shards, paths.model("parser.pt"), paths.scratch / "train", log, progress
+                context.params, paths.shards, paths.model("parser.pt"), paths.scratch / "train", log, progress, backbone
             )
-    context.write_metrics("train", None, {"model": settings.model, "epochs": settings.epochs, **last})
+    begun = {} if backbone is None else {"backbone_weights": {"file": backbone.name, "sha256": sha256_of(backbone)}}
+    context.write_metrics("train", None, {"model": settings.model, "epochs": settings.epochs, **begun, **last})
     shown = ", ".join(f"{name} {value:.3f}" for name, value in sorted(last.items()) if name in _SHOWN)
     context.say(f"train: {settings.model} for {settings.epochs} epochs; {shown}")
 
+
+def _backbone_weights(context: Context) -> Path | None:
+    """The file that `train.backbone_weights` means, downloaded where it lies somewhere else."""
+    given = context.params.train.backbone_weights
+    if given != "imagenet":
+        return None if given is None else weights_file(context, KEY, given, "hpp train")
+    with torch.device("meta"):
+        network = fresh_network(make_card(context.params), context.params.seed)
+    try:
+        published = published_weights(network)
+    except ValueError as error:
+        raise ParamsError(f"train: {error}") from error
+    return published_file(context, KEY, published.name, published.url, published.sha256_start, "hpp train")
+
+
+KEY = "train.backbone_weights"
 
 _SHOWN = ("loss", "val_mean_iou", "val_pckh_mean")

@@ -42,14 +42,17 @@ def parsing_loss(logits: Tensor, parsing: Tensor, *, align_corners: bool) -> Ten
     return total / (parsing != IGNORE).sum().clamp(min=1)
 
 
-def edge_loss(logits: Tensor, edges: Tensor, *, align_corners: bool) -> Tensor:
-    """Weighted mean cross entropy; edge and no-edge pixels weigh each other's share of the batch (CorrPM's code).
+def edge_loss(logits: Tensor, edges: Tensor, *, align_corners: bool, weighted: bool = True) -> Tensor:
+    """Mean cross entropy over all pixels.
 
     Args:
         logits: (N, 2, h, w), resized bilinearly to the labels' size.
         edges: (N, H, W) int64 of {0, 1}.
         align_corners: of the resize.
+        weighted: edge and no-edge pixels weigh each other's share of the batch (CorrPM's code), or all alike (its text).
     """
+    if not weighted:
+        return _summed_cross_entropy(logits, edges, None, align_corners) / edges.numel()
     edge_share = edges.float().mean()
     total = _summed_cross_entropy(logits, edges, torch.stack([edge_share, 1 - edge_share]), align_corners)
     # The weights of all pixels add up to twice share x (1 - share) x pixels; 0 in a batch of one class only.
@@ -96,7 +99,10 @@ def training_loss(
     *coarse, refined = [
         parsing_loss(logits, targets.parsing, align_corners=align_corners) for logits in prediction.parsing
     ]
-    edges = [edge_loss(logits, targets.edges, align_corners=align_corners) for logits in prediction.edge]
+    weighted = weights.edge == "weighted"
+    edges = [
+        edge_loss(logits, targets.edges, align_corners=align_corners, weighted=weighted) for logits in prediction.edge
+    ]
     poses = [
         pose_loss(heatmaps, targets.heatmaps, targets.keypoint_weights, align_corners=align_corners)
         for heatmaps in prediction.pose

@@ -31,6 +31,11 @@ class Loss(Section):
     beta: NotNegative = 70.0
     refined: NotNegative = 1.0
     coarse: NotNegative = 1.0
+    edge: Literal["weighted", "plain"] = Field(
+        "weighted",
+        description="cross entropy with edge and other pixels weighing each other's share of the batch (CorrPM's code), "
+        "or all alike (its text)",
+    )
     missing_keypoints: Literal["skip", "zero"] = Field(
         "skip", description="maps of keypoints without label weigh nothing, or are zeros to learn (both papers' code)"
     )
@@ -57,7 +62,12 @@ class Train(Section):
     )
     model: str = "corrpm"
     variant: Literal["paper", "official"] = "official"
-    backbone: str
+    backbone: str = Field(
+        description="resnet18_slim, resnet18, resnet50, resnet101, or timm/ and the name of a feature extractor of timm's"
+    )
+    backbone_weights: str | None = Field(
+        None, description="what the backbone begins with: null (random), imagenet, a file, or its address"
+    )
     channels: Annotated[int, Field(ge=2, multiple_of=2)] = Field(
         512, description="of the parsing, edge and pose features"
     )

@@ -24,7 +24,7 @@ class RemoteFile:
         name: its name in data/raw, without folders.
         urls: where it can be had, in the order to try; none where it must be placed by hand.
         bytes: its size, where known.
-        checksums: algorithm of hashlib -> hex digest; all of them are enforced.
+        checksums: algorithm of hashlib -> hex digest, or its first digits where no more is known; all are enforced.
     """
 
     name: str

@@ -36,6 +36,27 @@ def test_edge_loss_weighs_each_class_by_the_others_share():
     assert edge_loss(logits, edges, align_corners=True) == pytest.approx(by_hand)
 
 
+def test_the_texts_edge_loss_weighs_all_pixels_alike():
+    logits = torch.zeros(1, 2, 2, 2)
+    logits[0, 1, 0, 0] = math.log(3.0)  # p(edge) = 3/4 at the one edge pixel, 1/2 elsewhere
+    edges = torch.tensor([[[1, 0], [0, 0]]])
+    by_hand = (math.log(4 / 3) + 3 * math.log(2)) / 4
+    assert edge_loss(logits, edges, align_corners=True, weighted=False) == pytest.approx(by_hand)
+    prediction = Prediction([torch.zeros(1, 2, 2, 2)], [logits])
+    targets = Targets(edges, edges, torch.zeros(1, 1, 2, 2), torch.ones(1, 1))
+    parts = training_loss(prediction, targets, Loss(edge="plain"), align_corners=True)[1]
+    assert parts["edge"] == pytest.approx(by_hand)
+
+
+def test_edge_weights_are_those_of_the_batch_not_of_the_image():
+    """Three of eight pixels are edges: they weigh 5/8, the others 3/8, whichever image they lie in."""
+    logits = torch.zeros(2, 2, 2, 2)
+    logits[0, 1] = math.log(3.0)  # image 0: p(edge) = 3/4; image 1: 1/2
+    edges = torch.tensor([[[1, 1], [1, 0]], [[0, 0], [0, 0]]])
+    by_hand = 3 * 5 / 8 * math.log(4 / 3) + 3 / 8 * math.log(4) + 4 * 3 / 8 * math.log(2)
+    assert edge_loss(logits, edges, align_corners=True) == pytest.approx(by_hand / (3 * 5 / 8 + 5 * 3 / 8))
+
+
 def test_edge_loss_of_a_batch_without_edges_is_zero_and_finite():
     logits = torch.randn(1, 2, 4, 4, requires_grad=True)
     loss = edge_loss(logits, torch.zeros(1, 4, 4, dtype=torch.long), align_corners=True)

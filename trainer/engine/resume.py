@@ -12,6 +12,7 @@ import torch
 from torch import nn, optim
 
 from pipeline.params import Params
+from pipeline.shards.manifest import sha256_of
 from trainer.checkpoints import load_content, save_content
 from trainer.data.samples import ParsingSamples
 
@@ -37,7 +38,9 @@ class TrainingState:
         return {name: value for name, value, epoch in self.history if epoch == self.epoch}
 
 
-def state_file(scratch: Path, params: Params, splits: list[ParsingSamples], version: str) -> Path:
+def state_file(
+    scratch: Path, params: Params, splits: list[ParsingSamples], version: str, backbone_file: Path | None = None
+) -> Path:
     """Where the run's state lies; the name holds a fingerprint of all that its result depends on."""
     content = {
         "seed": params.seed,
@@ -45,6 +48,7 @@ def state_file(scratch: Path, params: Params, splits: list[ParsingSamples], vers
         "heatmaps": params.heatmaps.model_dump(mode="json"),
         "edge_width": params.edges.width,
         "shards": [[shard.sha256 for shards in split.shards for shard in shards.manifest.shards] for split in splits],
+        "backbone": None if backbone_file is None else sha256_of(backbone_file),
         "versions": [version, torch.__version__],
     }
     fingerprint = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -23,6 +23,7 @@ from trainer.engine.resume import load_state, save_state, state_file
 from trainer.input_spec import input_spec
 from trainer.models import ParsingNetwork, model_feeding, model_of, model_options
 from trainer.models.corrpm import without_unweighted
+from trainer.models.pretrained import load_backbone
 from trainer.predict import Parser, parse_all
 from trainer.scoring import Scores
 
@@ -34,6 +35,7 @@ def train(
     scratch: Path,
     log: Log = no_log,
     progress: Progress = no_progress,
+    backbone_file: Path | None = None,
 ) -> dict[str, float]:
     """Train the parser of `params.train` and write its model file; goes on where a killed run stopped.
 
@@ -44,13 +46,14 @@ def train(
         scratch: folder for the state of an unfinished run.
         log: told the losses, the rate and the validation scores of every epoch.
         progress: told the steps done.
+        backbone_file: the weights that the backbone begins with; random ones where there is none.
 
     Returns:
         The last epoch's logged values.
 
     Raises:
         ParamsError: the model or its backbone is unknown, or the loss is not finite.
-        DataError: shards are missing, damaged or have no masks.
+        DataError: shards are missing, damaged or have no masks, or the backbone's weights do not fit.
     """
     card = make_card(params)
     settings = params.train
@@ -61,9 +64,12 @@ def train(
         )
         for split in ("train", "val")
     )
-    file = state_file(scratch, params, [train_split, val_split], card.package_version)
+    file = state_file(scratch, params, [train_split, val_split], card.package_version, backbone_file)
     with repeatable(settings.threads):
-        weights, last = _fit(params, card, train_split, val_split, file, log, progress)
+        network = fresh_network(card, params.seed)
+        if backbone_file is not None:
+            _begin_with(network, backbone_file, card)
+        weights, last = _fit(params, card, network, train_split, val_split, file, log, progress)
     write_model(out, card, weights)
     file.unlink(missing_ok=True)
     return last
@@ -105,6 +111,7 @@ def make_card(params: Params) -> ModelCard:
 def _fit(
     params: Params,
     card: ModelCard,
+    network: ParsingNetwork,
     train_split: ParsingSamples,
     val_split: ParsingSamples,
     file: Path,
@@ -114,7 +121,6 @@ def _fit(
     """Weights after the last epoch, and what was logged of it."""
     settings, spec = params.train, card.input_spec
     fabric = build_fabric(settings.precision)
-    network = _fresh(card, params.seed)
     model, optimizer = fabric.setup(network, build_optimizer(network, settings))
     state = load_state(file, network, optimizer)
     for entry in state.history:
@@ -146,7 +152,7 @@ def _fit(
     return network.state_dict(), state.last
 
 
-def _fresh(card: ModelCard, seed: int) -> ParsingNetwork:
+def fresh_network(card: ModelCard, seed: int) -> ParsingNetwork:
     """The card's network with weights drawn from the seed.
 
     Raises:
@@ -159,6 +165,13 @@ def _fresh(card: ModelCard, seed: int) -> ParsingNetwork:
     except ValueError as error:
         raise ParamsError(f"train: {error}") from error
     return network
+
+
+def _begin_with(network: ParsingNetwork, file: Path, card: ModelCard) -> None:
+    try:
+        load_backbone(network, file, card.input_spec.order)
+    except ValueError as error:
+        raise ParamsError(f"train: {error}") from error
 
 
 def validate(parser: Parser, split: ParsingSamples, batch_size: int, workers: int) -> dict[str, float]:

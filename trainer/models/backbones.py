@@ -9,6 +9,8 @@ from typing import Literal
 
 from torch import Tensor, nn
 
+from trainer.models.timm_features import PREFIX, TimmFeatures
+
 Stem = Literal["plain", "three"]
 
 
@@ -93,11 +95,14 @@ class ResNet(nn.Module):
     At stride 8 strides are 4, 8, 8 and 8, the last two stages dilated by 2 and 4 (DeepLabV2).
 
     Attributes:
+        name: its key in BACKBONES.
+        stem_kind: "plain" or "three".
         channels: channels of Res2, Res3, Res4 and Res5.
     """
 
-    def __init__(self, layout: _Layout, stem: Stem, stride: Literal[8, 16] = 16) -> None:
+    def __init__(self, name: str, stem: Stem, stride: Literal[8, 16] = 16) -> None:
         super().__init__()
+        self.name, self.stem_kind, layout = name, stem, BACKBONES[name]
         widths = [layout.width * factor for factor in (1, 2, 4, 8)]
         self.channels = tuple(width * layout.block.expansion for width in widths)
         self.stem, inputs = _stem(stem, layout.width)
@@ -133,17 +138,22 @@ def _stem(stem: Stem, width: int) -> tuple[nn.Module, int]:
     return nn.Sequential(*layers, pool), 2 * width
 
 
-def build_backbone(name: str, stem: Stem, stride: Literal[8, 16] = 16) -> ResNet:
-    """A residual network with fresh weights.
+def build_backbone(name: str, stem: Stem, stride: Literal[8, 16] = 16) -> ResNet | TimmFeatures:
+    """A residual network, or a feature extractor of timm, with fresh weights.
 
     Args:
-        name: a key of BACKBONES.
-        stem: "plain" (7x7 convolution) or "three" (3x3 convolutions of 64, 64 and 128 channels, as CorrPM's code has).
+        name: a key of BACKBONES, or timm/ and a name that timm knows.
+        stem: "plain" (7x7 convolution) or "three" (3x3 convolutions of 64, 64 and 128 channels, as CorrPM's code has);
+            timm's networks have their own.
         stride: of the last stage's output.
 
     Raises:
         ValueError: the name is unknown.
     """
+    if name.startswith(PREFIX):
+        return TimmFeatures(name.removeprefix(PREFIX), stride)
     if name not in BACKBONES:
-        raise ValueError(f"backbone: {name!r} is unknown, expected one of {', '.join(BACKBONES)}")
-    return ResNet(BACKBONES[name], stem, stride)
+        raise ValueError(
+            f"backbone: {name!r} is unknown, expected one of {', '.join(BACKBONES)}, or {PREFIX} and a name of timm's"
+        )
+    return ResNet(name, stem, stride)

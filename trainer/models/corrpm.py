@@ -95,7 +95,7 @@ class CorrPM(ParsingNetwork):
             num_keypoints: joints of the pose head.
             variant: the paper's text, or the authors' code.
             design: which branches there are and how they meet.
-            backbone: a key of backbones.BACKBONES.
+            backbone: a key of backbones.BACKBONES, or timm/ and a name of timm's.
             channels: C of the features f_p, f_b and f_k (512 in section 4.1); even.
             dilations: of the ASPP; the default suits inputs of 384.
         """

@@ -34,7 +34,7 @@ class CE2P(ParsingNetwork):
             num_classes: part classes with the background.
             num_keypoints: not predicted.
             variant: stem, activation and resizing as in CorrPM.
-            backbone: a key of backbones.BACKBONES.
+            backbone: a key of backbones.BACKBONES, or timm/ and a name of timm's.
             channels: of the context feature, even; the others have half as many.
         """
         super().__init__()

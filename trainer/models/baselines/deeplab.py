@@ -33,7 +33,7 @@ class DeepLabV2(ParsingNetwork):
             num_classes: part classes with the background.
             num_keypoints: not predicted.
             variant: changes nothing but the input spec.
-            backbone: a key of backbones.BACKBONES.
+            backbone: a key of backbones.BACKBONES, or timm/ and a name of timm's.
             dilations: of the classifiers.
         """
         super().__init__()
