@@ -90,6 +90,7 @@ class PoseFit(Section):
         "resnet101_384x288",
         "resnet152_256x192",
         "resnet152_384x288",
+        "keypoint_rcnn",
     ] = Field("small", description="pipeline.pose.architectures.POSE_CHOICES")
     steps: Count
     batch_size: Count

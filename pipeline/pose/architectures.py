@@ -9,9 +9,11 @@ from typing import Any, cast
 
 from torch import nn
 
-from pipeline.pose import simple_baseline
+from pipeline.pose import keypoint_rcnn, simple_baseline
 from pipeline.pose.base import PoseEstimator, PoseSettings
 from pipeline.pose.crop_estimator import CropEstimator
+from pipeline.pose.keypoint_rcnn import KeypointRcnnOptions, TorchvisionRoiNetwork
+from pipeline.pose.rcnn import RcnnEstimator
 from pipeline.pose.simple_baseline import PoseOptions, ResnetOptions
 from pipeline.teacher_file import InputSpec, TeacherFile, build_options
 
@@ -50,6 +52,13 @@ def _crop_estimator(
     return CropEstimator(network, teacher.input, options, teacher.teacher_id, settings, threads)
 
 
+def _rcnn_estimator(
+    network: nn.Module, teacher: TeacherFile, options: Any, settings: PoseSettings, threads: int
+) -> PoseEstimator:
+    wrapped = TorchvisionRoiNetwork(cast(Any, network))
+    return RcnnEstimator(wrapped, options.keypoint_set, teacher.teacher_id, settings, threads)
+
+
 POSE_ARCHITECTURES: Mapping[str, PoseArchitecture] = MappingProxyType(
     {
         simple_baseline.ARCHITECTURE: PoseArchitecture(
@@ -57,6 +66,9 @@ POSE_ARCHITECTURES: Mapping[str, PoseArchitecture] = MappingProxyType(
         ),
         simple_baseline.RESNET_ARCHITECTURE: PoseArchitecture(
             "simple_baseline", ResnetOptions, simple_baseline.build, _crop_estimator, threads=4
+        ),
+        keypoint_rcnn.ARCHITECTURE: PoseArchitecture(
+            "keypoint_rcnn", KeypointRcnnOptions, keypoint_rcnn.build, _rcnn_estimator, threads=4
         ),
     }
 )
@@ -77,6 +89,7 @@ POSE_CHOICES: Mapping[str, PoseChoice] = MappingProxyType(
         "resnet101_384x288": _resnet_choice(101, 384),
         "resnet152_256x192": _resnet_choice(152, 256),
         "resnet152_384x288": _resnet_choice(152, 384),
+        "keypoint_rcnn": PoseChoice(keypoint_rcnn.ARCHITECTURE, KeypointRcnnOptions(), keypoint_rcnn.INPUT),
     }
 )
 """Value of `pose.fit.architecture` -> the network that is fitted."""

@@ -67,10 +67,13 @@ def checked_people(image: np.ndarray, boxes: np.ndarray) -> np.ndarray:
     """The boxes, when they and the image are what `estimate` takes.
 
     Raises:
-        ValueError: they are not.
+        ValueError: they are not, or a box has no area.
     """
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
         raise ValueError(f"image: {image.dtype} of shape {image.shape}, expected uint8 (H, W, 3)")
     if boxes.ndim != 2 or boxes.shape[1] != 4:
         raise ValueError(f"boxes: shape {boxes.shape}, expected (N, 4)")
+    flat = ~((boxes[:, 2:] > 0).all(axis=1) & np.isfinite(boxes).all(axis=1))
+    if flat.any():
+        raise ValueError(f"boxes: {boxes[flat][0].tolist()} has no area, expected x, y and a width and height above 0")
     return boxes

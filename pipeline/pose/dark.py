@@ -16,8 +16,8 @@ def decode_dark(heatmaps: np.ndarray, sigma_cells: float) -> np.ndarray:
     highest cell (of the map as it came) the logarithm of a Gaussian is a paraboloid; with its gradient g and Hessian H
     there, by central differences, the peak lies at -H^-1 g. A peak stays on its cell where the differences would leave
     the map (the outer two cells), where H is not that of a maximum, and where the step would leave the neighbourhood
-    that the differences come from (more than a cell). Nearer to the border than the blur reaches, the step is too
-    long, as the blur knows nothing of what lies beyond.
+    that the differences come from (more than a cell). Nearer to the border than the blur reaches, the step leans
+    away from it, as the blur sees nothing beyond.
 
     Args:
         heatmaps: (N, K, h, w) float32.
@@ -29,7 +29,7 @@ def decode_dark(heatmaps: np.ndarray, sigma_cells: float) -> np.ndarray:
     people, joints, height, width = heatmaps.shape
     maps = heatmaps.reshape(-1, height, width)
     every = np.arange(len(maps))
-    rows, columns = np.divmod(maps.reshape(len(maps), -1).argmax(axis=1), width)
+    rows, columns = np.divmod(maps.reshape(len(maps), height * width).argmax(axis=1), width)
     decoded = np.stack([columns, rows, maps[every, rows, columns]], axis=1).astype(np.float64)
     inner = (rows >= 2) & (rows < height - 2) & (columns >= 2) & (columns < width - 2)
     if inner.any():

@@ -1,5 +1,6 @@
 """The crop's matrix, by hand."""
 
+import cv2
 import numpy as np
 import pytest
 
@@ -54,3 +55,30 @@ def test_a_positive_angle_turns_clockwise_on_the_screen():
 def test_a_box_without_area_is_named():
     with pytest.raises(ValueError, match=r"box: \[1.0, 2.0, 0.0, 5.0\] has no area"):
         crop_matrix(np.array([1, 2, 0, 5]), INPUT_HW)
+
+
+def authors_matrix(box, input_hw) -> np.ndarray:
+    """The map of the code of Xiao et al.: centre and scale in units of 200 pixels, three pairs of points."""
+    x, y, w, h = box
+    height, width = input_hw
+    centre = np.array([x + w * 0.5, y + h * 0.5])
+    if w > h * width / height:
+        h = w * height / width
+    else:
+        w = h * width / height
+    scale = np.array([w, h]) / 200 * 1.25
+    up, middle = np.array([0, -scale[0] * 200 / 2]), np.array([width / 2, height / 2])
+    up_there = np.array([0, -width / 2])
+    source = np.array([centre, centre + up, centre + up + (up[1], 0)], np.float32)
+    target = np.array([middle, middle + up_there, middle + up_there + (up_there[1], 0)], np.float32)
+    return cv2.getAffineTransform(source, target)
+
+
+@pytest.mark.parametrize("box", [[10, 20, 40, 100], [3.5, -7.25, 90, 41], [0, 0, 1, 1], [300, 200, 511, 700]])
+@pytest.mark.parametrize("input_hw", [(256, 192), (384, 288), (128, 96)])
+def test_the_authors_crop_is_ours_but_for_where_a_pixel_s_centre_lies(box, input_hw):
+    ours, theirs = crop_matrix(np.array(box), input_hw), authors_matrix(box, input_hw)
+    zoom = ours[0, 0]
+    np.testing.assert_allclose(theirs[:, :2], ours[:, :2], rtol=1e-4, atol=1e-6)
+    # Theirs maps a pixel's centre as if it were its corner; the whole crop lies (1 - zoom) / 2 input pixels away.
+    np.testing.assert_allclose(theirs[:, 2] - ours[:, 2], (1 - zoom) / 2, atol=2e-3 * max(1, zoom))

@@ -44,3 +44,17 @@ def test_flip_merging_is_the_mean_of_both_views():
     other = np.random.default_rng(1).random((2, 3, 4, 5), dtype=np.float32)
     merged = merge_flipped(plain, other, swap)
     np.testing.assert_allclose(merged[1, 1, 2, 0], (plain[1, 1, 2, 0] + other[1, 2, 2, 4]) / 2)
+
+
+def test_the_authors_cells_lie_at_their_first_pixel():
+    np.testing.assert_allclose(cells_to_input(np.array([0, 1, 31]), 4, "first"), [0, 4, 124])
+    np.testing.assert_allclose(input_to_cells(np.array([0.0, 6.0]), 4, "first"), [0, 1.5])
+
+
+def test_the_authors_flipped_maps_move_one_cell_to_the_right():
+    plain, other = np.random.default_rng(2).random((2, 1, 2, 3, 5), dtype=np.float32)
+    merged = merge_flipped(plain, other, np.array([1, 0]), "first")
+    for joint, row, column in np.ndindex(2, 3, 5):
+        # Turned back, column c of the mirror is 4 - c; then the whole map moves on by one, its first column staying.
+        turned = other[0, 1 - joint, row, 4 - max(column - 1, 0)]
+        np.testing.assert_allclose(merged[0, joint, row, column], (plain[0, joint, row, column] + turned) / 2)
