@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from pipeline.labels import edge_map
+from pipeline.labels import edge_map, people_edge_map
 
 
 def edge_map_by_definition(mask: np.ndarray, width: int = 3, ignore: int = 255) -> np.ndarray:
@@ -128,3 +128,76 @@ def test_an_ignored_label_that_is_no_uint8_is_refused(ignore):
 def test_a_mask_of_another_form_is_refused(mask):
     with pytest.raises(ValueError, match=r"mask: .*expected a non-empty uint8 array of shape \(H, W\)"):
         edge_map(mask)
+
+
+def people_edges_by_definition(people: np.ndarray, mask: np.ndarray, width: int, ignore: int = 255) -> np.ndarray:
+    """Pixel by pixel: as `edge_map_by_definition`, of two people at least one of whom has a label."""
+    height, wide = mask.shape
+    marks = np.zeros_like(mask)
+    for y in range(height):
+        for x in range(wide):
+            for dy, dx in ((-1, 0), (0, 1), (1, 1), (1, -1)):
+                if 0 <= y + dy < height and 0 <= x + dx < wide:
+                    ours, other = int(people[y, x]), int(people[y + dy, x + dx])
+                    both_ignored = mask[y, x] == ignore == mask[y + dy, x + dx]
+                    if 0 not in (ours, other) and ours != other and not both_ignored:
+                        marks[y, x] = 1
+    reach = width // 2
+    drawn_marks = np.zeros_like(mask)
+    for y, x in zip(*np.nonzero(marks), strict=True):
+        drawn_marks[max(0, y - reach) : y + reach + 1, max(0, x - reach) : x + reach + 1] = 1
+    return drawn_marks
+
+
+def test_two_people_of_one_class_who_touch_have_a_border():
+    # Columns 1 and 2 are one person, 3 and 4 another, all in the same shirt; nobody in columns 0 and 5.
+    people = np.tile(np.array([0, 1, 1, 2, 2, 0], np.uint8), (3, 1))
+    mask = np.where(people > 0, 5, 0).astype(np.uint8)
+    # The left pixel of each pair; of the diagonals the upper left (column 2) and the upper right (column 3).
+    expected = drawn("..##..", "..##..", "..#...")
+    assert np.array_equal(people_edge_map(people, mask, 1), expected)
+    # The part borders are those to the background alone: columns 0 and 4, and the diagonals' upper right.
+    parts = drawn("##..##", "##..##", "#...#.")
+    assert np.array_equal(edge_map(mask, 1), parts)
+
+
+def test_a_border_to_nobody_is_none_of_two_people():
+    people = np.array([[0, 1, 1, 0]], np.uint8)
+    assert not people_edge_map(people, np.array([[0, 5, 0, 0]], np.uint8), 1).any()
+    assert not people_edge_map(people, np.zeros((1, 4), np.uint8), 3).any()
+
+
+def test_a_kept_neighbour_is_not_learned_but_the_border_to_them_is_known():
+    people = np.array([[1, 1, 2, 2, 3]], np.uint8)
+    kept = np.array([[5, 5, 255, 255, 255]], np.uint8)
+    assert people_edge_map(people, kept, 1).tolist() == [[0, 1, 0, 0, 0]]  # 2 | 3: both ignored
+    assert not edge_map(kept, 1).any()
+
+
+def test_a_painted_over_neighbour_has_no_border_but_that_of_the_parts():
+    people, mask = np.array([[1, 1, 0, 0]], np.uint8), np.array([[5, 5, 0, 0]], np.uint8)
+    assert not people_edge_map(people, mask, 1).any() and edge_map(mask, 1).tolist() == [[0, 1, 0, 0]]
+
+
+@pytest.mark.parametrize("width", [1, 3, 5])
+def test_borders_between_people_equal_the_definition(width):
+    rng = np.random.default_rng(8)
+    marked = 0
+    for mask in random_masks():
+        people = rng.choice(np.array([0, 1, 1, 4], np.uint8), mask.shape)
+        found = people_edge_map(people, mask, width)
+        assert np.array_equal(found, people_edges_by_definition(people, mask, width)), (people, mask)
+        marked += found.any()
+    assert marked > 200
+
+
+def test_people_of_another_size_or_kind_are_refused():
+    mask = np.zeros((3, 3), np.uint8)
+    with pytest.raises(ValueError, match=r"people: shape \(3, 2\), the mask has \(3, 3\)"):
+        people_edge_map(np.zeros((3, 2), np.uint8), mask)
+    with pytest.raises(ValueError, match=r"people: int64 of shape \(3, 3\), expected a non-empty uint8"):
+        people_edge_map(np.zeros((3, 3), np.int64), mask)
+    with pytest.raises(ValueError, match=r"mask: .*expected a non-empty uint8"):
+        people_edge_map(mask, mask.astype(bool))
+    with pytest.raises(ValueError, match=r"width: 2, expected an odd number"):
+        people_edge_map(mask, mask, 2)

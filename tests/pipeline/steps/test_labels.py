@@ -14,10 +14,13 @@ from pipeline.images import decode_map, encode_png
 from pipeline.labels import edge_map, gaussian_heatmaps
 from pipeline.rows import EDGE_SCHEMA, POSE_SCHEMA, SAMPLE_SCHEMA, sample_from_row, sample_row
 from pipeline.shards.write import parquet_bytes
+from pipeline.steps.crop import annotated_step, single_step
+from pipeline.steps.cutting import CutRules
 from pipeline.steps.edges import edges_step
 from pipeline.steps.heatmaps import heatmaps_step
 from pipeline.steps.pose import annotated_pose_step
 from pipeline.steps.samples import samples_step
+from tests import builders
 from tests.trainer.builders import make_sample
 
 SAMPLES = [make_sample(0), make_sample(1, hw=(57, 31)), make_sample(2, keypoints=False, masked=False)]
@@ -67,6 +70,39 @@ def test_borders_between_people_are_marked_where_asked(tmp_path):
     expected = np.zeros((9, 9), np.uint8)
     expected[:, 3], expected[:-1, 4] = 1, 1
     assert np.array_equal(between, expected)
+
+
+TOUCHING = np.zeros((6, 12), np.uint8)
+TOUCHING[1:5, 2:6], TOUCHING[1:5, 6:10] = 1, 2
+SHIRTS = np.where(TOUCHING > 0, 5, 0).astype(np.uint8)
+
+
+@pytest.mark.parametrize(
+    "step, between",
+    [
+        (single_step(2), True),  # the whole image: both people are learned
+        (annotated_step(CutRules("keep", 255, 0, 3.0), 2), True),
+        (annotated_step(CutRules("black", 0, 0, 3.0), 2), False),  # nobody else in the picture
+    ],
+    ids=["whole image", "kept", "painted over"],
+)
+def test_people_in_the_same_shirt_are_told_apart_where_both_are_seen(tmp_path, step, between):
+    images = builders.write_records(tmp_path / "images.parquet", [builders.record("im", mask=SHIRTS, people_map=TOUCHING,
+        image=builders.image_pixels(6, 12))])  # fmt: skip
+    path = save(tmp_path / "crops.parquet", step.work((images,))[0])
+    crops = [sample_from_row(row) for row in rows(path.read_bytes())]
+    plain, asked = (rows(edges_step(1, on, 2).work((path,))[0]) for on in (False, True))
+    assert len(crops) == (1 if step.parameters["people"] == "single" else 2)
+    for crop, without, found in zip(crops, plain, asked, strict=True):
+        assert (crop.width, crop.height) == (12, 6)  # so wide a margin that the crop is the image
+        edge = edge_map(crop.decode_mask(), 1)
+        assert np.array_equal(decode_map(without["edge"], "x"), edge)
+        # Column 5, the left of each pair and the upper left of the diagonals; column 6, the upper right ones.
+        border = np.zeros((6, 12), np.uint8)
+        border[1:5, 5], border[1:4, 6] = between, between
+        assert np.array_equal(decode_map(found["edge"], "x"), edge | border)
+        if step.parameters["people"] == "single":
+            assert not edge[2:4, 4:8].any()  # the shirts' borders are around both
 
 
 def write_pose(folder, samples=SAMPLES):
