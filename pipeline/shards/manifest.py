@@ -37,6 +37,7 @@ class Manifest:
         links: kind -> relative path of the folder whose shards belong to these one to one, and the hash of its manifest.
         part_names, colours: the label set itself, so that a set of one's own needs no other file; colours where it has some.
         keypoint_names, limbs: the keypoint set itself.
+        remarks: what anyone should know who compares runs, shard by shard; in the file only where there are some.
     """
 
     kind: str
@@ -53,6 +54,7 @@ class Manifest:
     colours: tuple[tuple[int, int, int], ...] | None = None
     keypoint_names: tuple[str, ...] = ()
     limbs: tuple[tuple[str, str], ...] = ()
+    remarks: tuple[str, ...] = ()
 
     @property
     def records(self) -> int:
@@ -77,7 +79,10 @@ class Manifest:
 
     def write(self, folder: Path) -> None:
         """Write manifest.json into `folder`."""
-        text = json.dumps({**asdict(self), "records": self.records}, indent=1, sort_keys=True)
+        content = {**asdict(self), "records": self.records}
+        if not self.remarks:
+            del content["remarks"]
+        text = json.dumps(content, indent=1, sort_keys=True)
         (folder / MANIFEST_NAME).write_text(text + "\n", encoding="utf-8")
 
     @classmethod
@@ -99,7 +104,7 @@ class Manifest:
         content.pop("records", None)
         try:
             content["shards"] = tuple(ShardEntry(**shard) for shard in content["shards"])
-            for name in ("part_names", "keypoint_names"):
+            for name in ("part_names", "keypoint_names", "remarks"):
                 content[name] = tuple(content.get(name, ()))
             for name in ("colours", "limbs"):
                 pairs = content.get(name, ())

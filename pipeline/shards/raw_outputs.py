@@ -160,3 +160,13 @@ def answers(
             yield question, known[question.key] if question.key in known else fresh[question.key]
     if fresh:
         kept.keep(list(fresh.values()))
+
+
+def memory_remarks(halvings: int) -> list[str]:
+    """What a shard's report says when a GPU's memory did not hold a batch that often."""
+    if not halvings:
+        return []
+    return [
+        f"the GPU ran out of memory and a batch was halved, {halvings} time(s): results agree with whole batches to "
+        "rounding only"
+    ]

@@ -12,7 +12,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -51,12 +51,14 @@ class ShardReport:
         counts: figures that are summed over shards.
         rejects: damaged or contradictory samples, set against the limit.
         outcomes: samples that rightly gave no record (nobody in the image, a missed person ...).
+        remarks: what the manifest says of the shard; nothing as a rule.
     """
 
     records: int = 0
     counts: Tally = field(default_factory=Tally)
     rejects: list[Finding] = field(default_factory=list)
     outcomes: list[Finding] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
 
     def add(self, other: ShardReport) -> None:
         """Sum another shard's report into this one."""
@@ -64,6 +66,7 @@ class ShardReport:
         self.counts.add(other.counts)
         self.rejects += other.rejects
         self.outcomes += other.outcomes
+        self.remarks += other.remarks
 
 
 Work = Callable[[Any], tuple[bytes, ShardReport]]
@@ -133,6 +136,7 @@ def _make(task: _Task) -> None:
         "counts": dict(report.counts),
         "rejects": [asdict(finding) for finding in report.rejects],
         "outcomes": [asdict(finding) for finding in report.outcomes],
+        "remarks": report.remarks,
         "sha256": hashlib.sha256(data).hexdigest(),
     }
     write_whole(task.path, data)
@@ -146,6 +150,7 @@ def _finished(path: Path) -> _Finished:
         counts=Tally(content["counts"]),
         rejects=[Finding(**finding) for finding in content["rejects"]],
         outcomes=[Finding(**finding) for finding in content["outcomes"]],
+        remarks=content.get("remarks", []),
     )
     return _Finished(report, content.get("sha256", ""))
 
@@ -242,7 +247,7 @@ def _publish(
     try:
         for split, report in reports.items():
             (aside / split).mkdir(parents=True)
-            entries = []
+            entries, remarks = [], []
             for shard, path in zip(shards, paths, strict=True):
                 if shard.split != split:
                     continue
@@ -250,7 +255,8 @@ def _publish(
                 _link(path, aside / split / name)
                 finished = _finished(path)
                 entries.append(ShardEntry(name, finished.report.records, path.stat().st_size, finished.sha256))
-            describe(split, tuple(entries)).write(aside / split)
+                remarks += [f"{name}: {remark}" for remark in finished.report.remarks]
+            replace(describe(split, tuple(entries)), remarks=tuple(remarks)).write(aside / split)
             for kind in ("rejects", "outcomes"):
                 lines = [json.dumps(asdict(finding)) + "\n" for finding in getattr(report, kind)]
                 (aside / split / f"{kind}.jsonl").write_text("".join(lines), encoding="utf-8")

@@ -15,6 +15,7 @@ from pipeline.detection.selection import select_people
 from pipeline.geometry.affine import translation
 from pipeline.records import ImageRecord, Sample
 from pipeline.rows import SAMPLE_SCHEMA, image_from_row, sample_row
+from pipeline.shards.raw_outputs import memory_remarks
 from pipeline.shards.read import read_rows
 from pipeline.shards.step import Finding, ShardReport, Step
 from pipeline.shards.write import parquet_bytes
@@ -106,7 +107,10 @@ class FoundWork:
 
     def __call__(self, inputs: tuple[Path]) -> tuple[bytes, ShardReport]:
         """The parquet bytes of the shard's crops."""
-        return _cut_out(self._scenes(inputs[0]), self.rules, self.row_group)
+        before = self.raw_people.halvings
+        data, report = _cut_out(self._scenes(inputs[0]), self.rules, self.row_group)
+        report.remarks += memory_remarks(self.raw_people.halvings - before)
+        return data, report
 
     def _scenes(self, path: Path) -> Iterator[tuple[Scene, ShardReport]]:
         for record, image, raw in self.raw_people.of(map(image_from_row, read_rows(path))):

@@ -48,6 +48,11 @@ class RawPeople:
         for question, row in answers(map(_question, records), self._kept, self._ask):
             yield question.item, question.image, _people(row, question.image.shape[:2])
 
+    @property
+    def halvings(self) -> int:
+        """How often the detector's GPU ran out of memory so far, and a batch was halved."""
+        return self._detector.halvings
+
     def _ask(self, questions: Sequence[Question[ImageRecord]]) -> list[Row]:
         return [_row(people) for people in self._detector.detect_many([question.image for question in questions])]
 

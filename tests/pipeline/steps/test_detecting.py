@@ -15,6 +15,7 @@ import pytest
 from pipeline.records import People
 from pipeline.rle import encode_rle
 from pipeline.rows import IMAGE_SCHEMA, image_row, sample_from_row
+from pipeline.shards.manifest import Manifest
 from pipeline.shards.raw_outputs import MOST_IMAGES
 from pipeline.shards.step import run_step
 from pipeline.shards.write import parquet_bytes
@@ -33,6 +34,7 @@ class BlockDetector:
 
     def __init__(self, teacher_id="blocks-1"):
         self.teacher_id = teacher_id
+        self.halvings = 0
         self.calls = []
 
     def detect_many(self, images):
@@ -202,6 +204,27 @@ def test_a_flipped_byte_anywhere_never_becomes_a_label(tmp_path):
         assert crop(tmp_path, RECORDS[:4], detector)[0] == before, place
         assert path.read_bytes() == whole
         assert detector.asked == 4
+
+
+class TightDetector(BlockDetector):
+    """Its memory holds one image at a time from the second call on."""
+
+    def detect_many(self, images):
+        if self.calls:
+            self.halvings += 1
+        return super().detect_many(images)
+
+
+def test_halved_batches_are_said_in_the_manifest_of_their_shard_and_only_there(tmp_path):
+    crop(tmp_path, RECORDS, TightDetector())
+    said = [f"part-0000{n}.parquet: the GPU ran out of memory and a batch was halved, 1 time(s)" for n in (1, 2)]
+    remarks = Manifest.read(tmp_path / "out/train").remarks
+    assert [remark.split(": results")[0] for remark in remarks] == said
+    # The finished shards still say so when nothing is made anew.
+    crop(tmp_path, RECORDS, BlockDetector())
+    assert Manifest.read(tmp_path / "out/train").remarks == remarks
+    crop(tmp_path / "whole", RECORDS, BlockDetector())
+    assert "remarks" not in (tmp_path / "whole/out/train/manifest.json").read_text()
 
 
 KILLED = """

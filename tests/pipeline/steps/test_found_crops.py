@@ -33,6 +33,7 @@ PARTS = np.select([THREE, SEVEN, NINE, CROWD], [5, 6, 7, 255], 0).astype(np.uint
 
 class FixedDetector:
     teacher_id = "fixed"
+    halvings = 0
 
     def __init__(self, *found):
         self.found = found
