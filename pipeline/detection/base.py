@@ -16,13 +16,21 @@ SCORE_FLOOR = 0.05
 class PersonDetector(Protocol):
     """Finds people. On the CPU every image goes through the network alone, so that a result never depends on others.
 
+    On a GPU images go through it in batches and in half precision; a batch that the GPU's memory does not hold is halved.
+
     Attributes:
         teacher_id: names the network and its weights; another id means other results.
-        halvings: how often a GPU ran out of memory so far; every time the batch was halved and the work went on.
     """
 
     teacher_id: str
-    halvings: int
+
+    @property
+    def batch_size(self) -> int:
+        """Images that go through the network at once; more in one call of `detect_many` gain nothing."""
+
+    @property
+    def halvings(self) -> int:
+        """How often so far a batch was halved because a GPU ran out of memory."""
 
     def detect(self, image: np.ndarray) -> People:
         """People of an image, before any choice of ours.

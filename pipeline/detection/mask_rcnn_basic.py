@@ -44,7 +44,7 @@ class RcnnOptions:
     anchor_ratios: tuple[float, ...] = (0.75, 1.5, 3.0)
     box_features: int = 256
     mask_layers: tuple[int, ...] = (64, 64)
-    max_people: int = 50
+    max_people: int = 100
 
 
 INPUT = InputSpec(size=(224, 448))

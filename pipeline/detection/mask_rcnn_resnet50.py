@@ -72,7 +72,6 @@ def build_v2(options: ResnetOptions, spec: InputSpec) -> MaskRCNN:
         weights=None,
         weights_backbone=None,
         num_classes=options.classes,
-        trainable_backbone_layers=_TRAINED_LAYERS,
         min_size=spec.size[0],
         max_size=spec.size[1],
         image_mean=list(spec.mean),

@@ -7,30 +7,62 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 from torchvision.models.detection import MaskRCNN
-from torchvision.models.detection.roi_heads import paste_masks_in_image
-from torchvision.models.detection.transform import resize_boxes
+from torchvision.models.detection.image_list import ImageList
+from torchvision.models.detection.roi_heads import expand_boxes, expand_masks, maskrcnn_inference
+from torchvision.models.detection.transform import GeneralizedRCNNTransform, resize_boxes
 
+from pipeline.detection.batches import Batches
+from pipeline.detection.device import compute_in
+from pipeline.detection.masks import MASK_THRESHOLD, region_rle
 from pipeline.detection.threads import fixed_threads
 from pipeline.records import People
-from pipeline.rle import encode_rle
+from pipeline.rle import Rle
 
-MASK_THRESHOLD = 0.5
+PERSON = 1
+_MASK_PADDING = 1  # cells around a 28x28 mask, as torchvision pastes it
 
 
 class TorchvisionDetector:
     """A PersonDetector around a MaskRCNN whose class 1 is the person.
 
+    The people are those of the network's own forward. Unlike that, masks are made of people alone, and each is pasted
+    within its box.
+
     Args:
         threads: of one operation on the CPU.
+        batch_size: images in a call; 1 where a result must not depend on other images.
+        precision: of the network's layers; boxes stay in float32.
     """
 
-    def __init__(self, network: MaskRCNN, teacher_id: str, threads: int = 1) -> None:
+    def __init__(
+        self,
+        network: MaskRCNN,
+        teacher_id: str,
+        threads: int = 1,
+        batch_size: int = 1,
+        precision: torch.dtype = torch.float32,
+    ) -> None:
         self.network = network.eval()
         self.teacher_id = teacher_id
-        self.halvings = 0
         self._threads = threads
+        self._batches = Batches(batch_size)
         self._device = next(network.parameters()).device
+        if precision != torch.float32:
+            heads = network.roi_heads
+            layers = [heads.box_head, heads.box_predictor, heads.mask_head, heads.mask_predictor]
+            compute_in([network.backbone, network.rpn.head, *layers], self._device, precision)
+
+    @property
+    def batch_size(self) -> int:
+        """Images that go through the network at once."""
+        return self._batches.size
+
+    @property
+    def halvings(self) -> int:
+        """How often the batch was halved because a GPU ran out of memory."""
+        return self._batches.halvings
 
     def detect(self, image: np.ndarray) -> People:
         """People of one (H, W, 3) uint8 RGB image; see PersonDetector.
@@ -38,40 +70,69 @@ class TorchvisionDetector:
         Raises:
             ValueError: not such an image.
         """
-        if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
-            raise ValueError(f"image: {image.dtype} of shape {image.shape}, expected uint8 (H, W, 3)")
-        with torch.inference_mode(), fixed_threads(self._threads):
-            boxes, scores, masks = self._found(image_tensor(image).to(self._device))
-            size = image.shape[:2]
-            rles = [
-                encode_rle(paste_masks_in_image(mask[None], box[None], size)[0, 0].numpy() >= MASK_THRESHOLD)
-                for mask, box in zip(masks, boxes, strict=True)
-            ]
-        corners = boxes.numpy()
-        boxes_xywh = np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2]], axis=1)
-        return People.build(range(1, len(rles) + 1), boxes_xywh, scores=scores.numpy(), rles=rles)
+        return self.detect_many([image])[0]
 
     def detect_many(self, images: Sequence[np.ndarray]) -> list[People]:
-        """People of several images, one by one; see PersonDetector."""
-        return [self.detect(image) for image in images]
+        """People of several images, in batches; see PersonDetector."""
+        with torch.inference_mode(), fixed_threads(self._threads):
+            return self._batches.run(images, self._found)
 
-    def _found(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Boxes (N, 4) x1, y1, x2, y2 in image pixels, scores (N,) and masks (N, 1, 28, 28) of the people, on the CPU.
+    def _found(self, images: Sequence[np.ndarray]) -> list[People]:
+        network, heads = self.network, self.network.roi_heads
+        inputs = [network_input(image, network.transform, self._device) for image in images]
+        sizes = [(one.shape[-2], one.shape[-1]) for one in inputs]
+        batch = network.transform.batch_images(inputs, size_divisible=network.transform.size_divisible)
+        features = network.backbone(batch)
+        proposals, _ = network.rpn(ImageList(batch, sizes), features)
+        pooled = heads.box_head(heads.box_roi_pool(features, proposals, sizes))
+        boxes, scores, labels = heads.postprocess_detections(*heads.box_predictor(pooled), proposals, sizes)
+        boxes = [one[label == PERSON] for one, label in zip(boxes, labels, strict=True)]
+        scores = [one[label == PERSON] for one, label in zip(scores, labels, strict=True)]
+        pooled = heads.mask_head(heads.mask_roi_pool(features, boxes, sizes))
+        people = [torch.full_like(one, PERSON, dtype=torch.int64) for one in scores]
+        masks = maskrcnn_inference(heads.mask_predictor(pooled), people)
+        return [
+            _people(image.shape[:2], resize_boxes(box, size, list(image.shape[:2])).cpu(), score.cpu(), mask.cpu())
+            for image, size, box, score, mask in zip(images, sizes, boxes, scores, masks, strict=True)
+        ]
 
-        These are the steps of torchvision's own forward up to the pasting of the masks, which makes a float map of
-        the image's size for every person at once.
-        """
-        height, width = image.shape[-2:]
-        network = self.network
-        images, _ = network.transform([image])
-        features = network.backbone(images.tensors)
-        proposals, _ = network.rpn(images, features)
-        (found,), _ = network.roi_heads(features, proposals, images.image_sizes)
-        person = found["labels"] == 1
-        boxes = resize_boxes(found["boxes"][person], images.image_sizes[0], [height, width])
-        return boxes.cpu(), found["scores"][person].cpu(), found["masks"][person].cpu()
+
+def _people(size: tuple[int, int], boxes: Tensor, scores: Tensor, masks: Tensor) -> People:
+    """From boxes (N, 4) x1, y1, x2, y2 in image pixels, scores (N,) and mask probabilities (N, 1, 28, 28)."""
+    corners = boxes.numpy()
+    return People.build(
+        range(1, len(boxes) + 1),
+        np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2]], axis=1),
+        scores=scores.numpy(),
+        rles=[_paste(mask, box, size) for mask, box in zip(masks, boxes, strict=True)],
+    )
 
 
-def image_tensor(image: np.ndarray) -> Tensor:
-    """(3, H, W) float32 in 0 ... 1 from (H, W, 3) uint8 RGB."""
-    return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))).float() / 255
+def _paste(mask: Tensor, box: Tensor, size: tuple[int, int]) -> Rle:
+    """The mask (1, 28, 28) of a box x1, y1, x2, y2 as torchvision pastes it, float within the box alone."""
+    padded, scale = expand_masks(mask[None], _MASK_PADDING)
+    left, top, right, bottom = expand_boxes(box[None], scale).to(torch.int64)[0].tolist()
+    sides = (max(bottom - top + 1, 1), max(right - left + 1, 1))
+    pasted = functional.interpolate(padded, size=sides, mode="bilinear", align_corners=False)[0, 0]
+    above, before = max(-top, 0), max(-left, 0)
+    inside = pasted[above : size[0] - top, before : size[1] - left] >= MASK_THRESHOLD
+    return region_rle(inside.numpy(), top + above, left + before, size)
+
+
+def network_input(image: np.ndarray, transform: GeneralizedRCNNTransform, device: torch.device) -> Tensor:
+    """(3, h, w) float32: the image normalised and resized as torchvision does it, channel by channel to spare memory.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        transform: holds the sides to resize to, means and standard deviations.
+    """
+    height, width = image.shape[:2]
+    scale = min(transform.min_size[-1] / min(height, width), transform.max_size / max(height, width))
+    sides = (max(int(height * scale), 1), max(int(width * scale), 1))
+    pixels = torch.from_numpy(np.ascontiguousarray(image)).to(device)
+    mean, std = (torch.tensor(values, device=device) for values in (transform.image_mean, transform.image_std))
+    resized = torch.empty((3, *sides), device=device)
+    for channel in range(3):
+        plane = pixels[..., channel].float().div_(255).sub_(mean[channel]).div_(std[channel])
+        resized[channel] = functional.interpolate(plane[None, None], size=sides, mode="bilinear", align_corners=False)
+    return resized

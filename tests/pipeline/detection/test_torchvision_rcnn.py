@@ -1,123 +1,198 @@
-"""The small Mask R-CNN: the same people as torchvision's own forward gives, and files that cannot be mistaken."""
+"""The same people as torchvision's own forward gives, whichever the network, the batch and the size of the image."""
 
-from pathlib import Path
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import save_file
 
-from pipeline.detection.loading import load_detector
-from pipeline.detection.mask_rcnn_basic import ARCHITECTURE, RcnnOptions, build_rcnn
+from pipeline.detection.architectures import ARCHITECTURES, architecture
+from pipeline.detection.mask_rcnn_basic import RcnnOptions
+from pipeline.detection.mask_rcnn_resnet50 import COCO_CLASSES, V1, V2
 from pipeline.detection.threads import fixed_threads
-from pipeline.detection.torchvision_rcnn import TorchvisionDetector, image_tensor
-from pipeline.errors import DataError
-from pipeline.teacher_file import InputSpec, write_teacher
+from pipeline.detection.torchvision_rcnn import TorchvisionDetector
+from pipeline.records import People
+from pipeline.teacher_file import InputSpec
+from tests.pipeline.detection.builders import TINY, eager, noise, tiny_network
 
-TINY = RcnnOptions(
-    widths=(4, 8), blocks=(1, 1), fpn_channels=8, anchor_sizes=(12, 24), box_features=16, mask_layers=(8,), max_people=6
-)
-SPEC = InputSpec(size=(48, 96))
+RESNETS = {V1: {"classes": COCO_CLASSES, "frozen_norm": True}, V2: {"classes": COCO_CLASSES}}
 
 
-def tiny_network(seed: int = 0):
-    torch.manual_seed(seed)
-    network = build_rcnn(TINY, SPEC)
-    network.roi_heads.box_predictor.cls_score.bias.data += torch.tensor([0.0, 2.0])  # somebody, even untrained
-    return network.eval()
+def resnet(name: str):
+    """As the published weights have it, on a small input and with few proposals, to be quick."""
+    torch.manual_seed(0)
+    known = architecture(name)
+    network = eager(known.build(known.options(**RESNETS[name]), InputSpec(size=(96, 128))))
+    network.rpn._post_nms_top_n["testing"] = 30
+    predictor = network.roi_heads.box_predictor
+    predictor.cls_score.weight.data *= 0.01  # random layers end in large numbers, and a softmax of them in ones
+    predictor.bbox_pred.weight.data *= 0.01
+    predictor.cls_score.bias.data[1] += 2
+    return network
 
 
-@pytest.fixture
-def image() -> np.ndarray:
-    return np.random.default_rng(5).integers(0, 256, (60, 83, 3), dtype=np.uint8)
+def forward(network, image: np.ndarray, threads: int = 1) -> dict:
+    """The people of torchvision's own forward."""
+    pixels = torch.from_numpy(image.transpose(2, 0, 1).copy()).float() / 255
+    with torch.inference_mode(), fixed_threads(threads):
+        (found,) = network([pixels])
+    person = found["labels"] == 1
+    return {name: values[person].numpy() for name, values in found.items()}
 
 
-def test_people_equal_torchvision_s_own_forward(image):
-    network = tiny_network()
-    people = TorchvisionDetector(network, "tiny").detect(image)
-    with torch.inference_mode(), fixed_threads(1):
-        expected = network([image_tensor(image)])[0]
+def check_equal(people: People, expected: dict, size: tuple[int, int]) -> None:
     assert len(people) == len(expected["scores"]) > 0
-    np.testing.assert_array_equal(people.scores, expected["scores"].numpy())
-    corners = expected["boxes"].numpy()
-    np.testing.assert_allclose(people.boxes[:, :2], corners[:, :2], atol=0.5)
-    np.testing.assert_allclose(people.boxes[:, 2:], corners[:, 2:] - corners[:, :2], atol=0.5)
+    np.testing.assert_array_equal(people.scores, expected["scores"])
+    corners = expected["boxes"]
+    np.testing.assert_array_equal(people.boxes[:, :2], corners[:, :2])
+    np.testing.assert_array_equal(people.boxes[:, 2:], corners[:, 2:] - corners[:, :2])
     for row in range(len(people)):
-        assert people.rles[row]["size"] == [60, 83]
-        np.testing.assert_array_equal(people.mask(row), expected["masks"][row, 0].numpy() >= 0.5)
+        assert people.rles[row]["size"] == list(size)
+        np.testing.assert_array_equal(people.mask(row), expected["masks"][row, 0] >= 0.5)
 
 
-def test_people_come_by_falling_score_from_the_floor_up(image):
-    people = TorchvisionDetector(tiny_network(), "tiny").detect(image)
+@pytest.mark.parametrize("size", [(60, 83), (120, 40), (33, 500)])
+def test_people_of_the_small_network_equal_torchvision_s_own_forward(size):
+    network, image = tiny_network(), noise(*size)
+    check_equal(TorchvisionDetector(network, "tiny").detect(image), forward(network, image), size)
+
+
+@pytest.mark.parametrize("name", RESNETS)
+def test_people_of_the_published_networks_equal_torchvision_s_own_forward(name):
+    network, image = resnet(name), noise(75, 100)
+    people = TorchvisionDetector(network, name, threads=2).detect(image)
+    check_equal(people, forward(network, image, threads=2), (75, 100))
+
+
+def test_every_network_can_be_built_for_people_only():
+    for name, known in ARCHITECTURES.items():
+        with torch.device("meta"):
+            network = known.build(known.options(), known.input)
+        assert network.roi_heads.box_predictor.cls_score.out_features == 2, name
+        assert network.roi_heads.score_thresh == 0.05
+
+
+def test_people_come_by_falling_score_from_the_floor_up():
+    people = TorchvisionDetector(tiny_network(), "tiny").detect(noise(60, 83))
     assert people.ids.tolist() == list(range(1, len(people) + 1))
     assert (np.diff(people.scores) <= 0).all()
     assert people.scores.min() >= 0.05
     assert people.keypoints is None
 
 
-def test_anything_but_an_rgb_image_is_refused():
+def test_on_the_cpu_a_result_does_not_depend_on_its_neighbours():
     detector = TorchvisionDetector(tiny_network(), "tiny")
-    with pytest.raises(ValueError, match=r"image: float64 of shape \(4, 4, 3\), expected uint8 \(H, W, 3\)"):
-        detector.detect(np.zeros((4, 4, 3)))
+    images = [noise(60, 83), noise(90, 41, seed=1), noise(40, 40, seed=2)]
+    for people, image in zip(detector.detect_many(images), images, strict=True):
+        alone = detector.detect(image)
+        np.testing.assert_array_equal(people.boxes, alone.boxes)
+        np.testing.assert_array_equal(people.scores, alone.scores)
+        assert people.rles == alone.rles
+    assert detector.detect_many([]) == []
 
 
-def test_a_file_holds_everything_that_is_needed(tmp_path, image):
+def test_a_batch_finds_the_people_of_its_images_each_in_its_place():
     network = tiny_network()
-    for name in ("a.safetensors", "b.safetensors"):
-        write_teacher(tmp_path / name, network, ARCHITECTURE, TINY, SPEC)
-    assert (tmp_path / "a.safetensors").read_bytes() == (tmp_path / "b.safetensors").read_bytes()
-    detector = load_detector(tmp_path / "a.safetensors")
-    assert detector.teacher_id.startswith("mask_rcnn_basic-")
-    assert detector.network.transform.min_size == (48,)
-    rounded = network.half().float()
-    np.testing.assert_array_equal(detector.detect(image).scores, TorchvisionDetector(rounded, "").detect(image).scores)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.safetensors", "b.safetensors"]
-
-
-def test_another_architecture_is_refused(tmp_path):
-    write_teacher(tmp_path / "pose.safetensors", tiny_network(), "simple_baseline_basic", TINY, SPEC)
-    with pytest.raises(
-        DataError,
-        match=r"pose.safetensors: holds the weights of 'simple_baseline_basic', expected 'mask_",
+    images = [noise(60, 83), noise(90, 41, seed=1), noise(40, 40, seed=2), noise(60, 80, seed=3)]
+    single = TorchvisionDetector(network, "tiny").detect_many(images)
+    for image, people, alone in zip(
+        images, TorchvisionDetector(network, "tiny", batch_size=3).detect_many(images), single, strict=True
     ):
-        load_detector(tmp_path / "pose.safetensors")
+        assert len(people) == len(alone) > 0
+        assert people.rles[0]["size"] == list(image.shape[:2])
+        np.testing.assert_allclose(people.scores, alone.scores, atol=0.02)  # padding to the batch's sides is seen
 
 
-@pytest.mark.parametrize(
-    ("content", "told"),
-    [
-        (None, "not readable"),
-        (b"", "no whole safetensors file"),
-        (b"\x10\0\0\0\0\0\0\0{not json", "no whole safetensors"),
-    ],
-)
-def test_a_file_that_is_no_safetensors_file_is_named(tmp_path: Path, content: bytes | None, told: str):
-    path = tmp_path / "detector.safetensors"
-    if content is not None:
-        path.write_bytes(content)
-    with pytest.raises(DataError, match=rf"detector.safetensors: {told}"):
-        load_detector(path)
+def test_half_precision_leaves_the_people_where_they_are():
+    image = noise(60, 83)
+    exact = TorchvisionDetector(tiny_network(), "tiny").detect(image)
+    rough = TorchvisionDetector(tiny_network(), "tiny", precision=torch.bfloat16).detect(image)
+    assert len(rough) == len(exact) > 0
+    np.testing.assert_allclose(rough.scores, exact.scores, atol=0.02)
+    assert (rough.scores != exact.scores).any()
+    assert np.abs(rough.boxes - exact.boxes).max() < 2
 
 
-def test_somebody_else_s_safetensors_file_is_named(tmp_path):
-    save_file({"weight": torch.zeros(2)}, tmp_path / "other.safetensors")
-    with pytest.raises(DataError, match=r"other.safetensors: a safetensors file without a teacher's metadata"):
-        load_detector(tmp_path / "other.safetensors")
-
-
-def test_weights_that_do_not_fit_the_options_are_named(tmp_path):
+def test_memory_that_runs_out_halves_the_batch_and_the_people_are_the_same():
+    images = [noise(60, 80, seed=seed) for seed in range(7)]
+    expected = TorchvisionDetector(tiny_network(), "tiny").detect_many(images)
     network = tiny_network()
-    path = tmp_path / "detector.safetensors"
-    write_teacher(path, network, ARCHITECTURE, RcnnOptions(**{**TINY.__dict__, "box_features": 12}), SPEC)
-    with pytest.raises(DataError, match=r"'[a-z_.0-9]+' has shape \(.*\), expected \("):
-        load_detector(path)
-    write_teacher(path, network, ARCHITECTURE, RcnnOptions(**{**TINY.__dict__, "mask_layers": (8, 8)}), SPEC)
-    with pytest.raises(DataError, match=r"lacks 'roi_heads.mask_head"):
-        load_detector(path)
+    sizes = run_out_of_memory_above(network, 2)
+    detector = TorchvisionDetector(network, "tiny", batch_size=5)
+    found = detector.detect_many(images)
+    assert (detector.halvings, detector.batch_size, sizes) == (1, 2, [5, 2, 2, 2, 1])
+    detector.detect_many(images[:2])
+    assert (detector.halvings, sizes[5:]) == (1, [2])
+    for people, alone in zip(found, expected, strict=True):
+        assert len(people) == len(alone) > 0
+        np.testing.assert_allclose(people.scores, alone.scores, atol=1e-5)
+        np.testing.assert_allclose(people.boxes, alone.boxes, atol=1e-3)
 
 
-def test_weights_that_are_not_finite_are_not_written(tmp_path):
+def run_out_of_memory_above(network, most: int) -> list[int]:
+    """Let the network's trunk fail as a GPU does on larger batches; the sizes of those that it is asked for."""
+    sizes: list[int] = []
+    forward = network.backbone.forward
+
+    def _forward(batch):
+        sizes.append(len(batch))
+        if len(batch) > most:
+            raise torch.OutOfMemoryError("out of memory")
+        return forward(batch)
+
+    network.backbone.forward = _forward
+    return sizes
+
+
+def test_nobody_is_a_result_as_well():
     network = tiny_network()
-    network.roi_heads.box_predictor.cls_score.bias.data[0] = 1e6
-    with pytest.raises(ValueError, match=r"'roi_heads.box_predictor.cls_score.bias' holds values that are not finite"):
-        write_teacher(tmp_path / "x.safetensors", network, ARCHITECTURE, TINY, SPEC)
+    network.roi_heads.box_predictor.cls_score.bias.data[0] += 50
+    people = TorchvisionDetector(network, "tiny").detect(noise(60, 83))
+    assert len(people) == 0 and people.boxes.shape == (0, 4)
+    mixed = TorchvisionDetector(network, "tiny", batch_size=2).detect_many([noise(60, 83), noise(30, 40)])
+    assert [len(people) for people in mixed] == [0, 0]
+
+
+def test_sixty_people_are_sixty_people():
+    network = tiny_network(options=RcnnOptions(**{**TINY.__dict__, "max_people": RcnnOptions().max_people}))
+    network.roi_heads.nms_thresh = network.rpn.nms_thresh = 0.95  # boxes of random weights lie on each other
+    people = TorchvisionDetector(network, "tiny").detect(noise(90, 120))
+    assert len(people) >= 60
+    assert people.ids.tolist() == list(range(1, len(people) + 1))
+    assert all(people.mask(row).shape == (90, 120) for row in range(len(people)))
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 5000), (5000, 1), (2, 3)])
+def test_the_smallest_images_go_through(size):
+    people = TorchvisionDetector(tiny_network(), "tiny").detect(noise(*size))
+    assert all(people.mask(row).shape == size for row in range(len(people)))
+
+
+LARGE = """
+import resource, sys
+import numpy as np
+from pipeline.detection.torchvision_rcnn import TorchvisionDetector
+from tests.pipeline.detection.builders import noise, tiny_network
+image = np.tile(noise(90, 120), (100, 100, 1))
+detector = TorchvisionDetector(tiny_network(), "tiny")
+detector.detect(noise(90, 120))
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+people = detector.detect(image)
+assert image.shape == (9000, 12000, 3) and len(people) > 3
+assert all(rle["size"] == [9000, 12000] for rle in people.rles)
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+"""
+
+
+def test_an_image_of_12000_by_9000_takes_little_more_than_one_plane_of_it():
+    # A plane of it is 412 MiB of floats, all three are 1.2 GiB, and six people's float maps would be 2.4 GiB.
+    grown = float(subprocess.run([sys.executable, "-c", LARGE], check=True, capture_output=True, text=True).stdout)
+    assert grown < 1200
+
+
+@pytest.mark.parametrize("image", [np.zeros((4, 4, 3)), np.zeros((4, 4), np.uint8), np.zeros((0, 4, 3), np.uint8)])
+def test_anything_but_an_rgb_image_is_refused(image):
+    detector = TorchvisionDetector(tiny_network(), "tiny")
+    with pytest.raises(ValueError, match=r"image: .* of shape \(.*\), expected uint8 \(H, W, 3\)"):
+        detector.detect(image)
