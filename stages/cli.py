@@ -31,6 +31,7 @@ COMMANDS = {
     "convert-weights": "Turn a checkpoint of the papers' authors into a model file.",
     "sample": "Draw a sample set in a data set's own layout.",
     "show": "Draw a contact sheet of a data set's labels.",
+    "export": "Write a data set's labels in the layout that another tool expects.",
 }
 """Command -> what `hpp --help` says of it. Each lives in stages/<name>.py, which is imported when it is called."""
 
