@@ -79,11 +79,10 @@ class TorchvisionDetector:
 
     def _found(self, images: Sequence[np.ndarray]) -> list[People]:
         network, heads = self.network, self.network.roi_heads
-        inputs = [network_input(image, network.transform, self._device) for image in images]
-        sizes = [(one.shape[-2], one.shape[-1]) for one in inputs]
-        batch = network.transform.batch_images(inputs, size_divisible=network.transform.size_divisible)
-        features = network.backbone(batch)
-        proposals, _ = network.rpn(ImageList(batch, sizes), features)
+        batch = network_batch(images, network.transform, self._device)
+        sizes = batch.image_sizes
+        features = network.backbone(batch.tensors)
+        proposals, _ = network.rpn(batch, features)
         pooled = heads.box_head(heads.box_roi_pool(features, proposals, sizes))
         boxes, scores, labels = heads.postprocess_detections(*heads.box_predictor(pooled), proposals, sizes)
         boxes = [one[label == PERSON] for one, label in zip(boxes, labels, strict=True)]
@@ -119,13 +118,20 @@ def _paste(mask: Tensor, box: Tensor, size: tuple[int, int]) -> Rle:
     return region_rle(inside.numpy(), top + above, left + before, size)
 
 
-def network_input(image: np.ndarray, transform: GeneralizedRCNNTransform, device: torch.device) -> Tensor:
-    """(3, h, w) float32: the image normalised and resized as torchvision does it, channel by channel to spare memory.
+def network_batch(images: Sequence[np.ndarray], transform: GeneralizedRCNNTransform, device: torch.device) -> ImageList:
+    """The images normalised, resized and padded to one size as torchvision does it, channel by channel to spare memory.
 
     Args:
-        image: (H, W, 3) uint8 RGB.
+        images: (H, W, 3) uint8 RGB.
         transform: holds the sides to resize to, means and standard deviations.
     """
+    inputs = [_network_input(image, transform, device) for image in images]
+    sizes = [(one.shape[-2], one.shape[-1]) for one in inputs]
+    return ImageList(transform.batch_images(inputs, size_divisible=transform.size_divisible), sizes)
+
+
+def _network_input(image: np.ndarray, transform: GeneralizedRCNNTransform, device: torch.device) -> Tensor:
+    """(3, h, w) float32."""
     height, width = image.shape[:2]
     scale = min(transform.min_size[-1] / min(height, width), transform.max_size / max(height, width))
     sides = (max(int(height * scale), 1), max(int(width * scale), 1))

@@ -15,7 +15,7 @@ from torchvision.models.detection.roi_heads import heatmaps_to_keypoints
 from torchvision.models.resnet import resnet50
 from torchvision.ops.misc import FrozenBatchNorm2d
 
-from pipeline.detection.torchvision_rcnn import image_tensor
+from pipeline.detection.torchvision_rcnn import network_batch
 from pipeline.pose.rcnn import RoiMaps
 from pipeline.taxonomy import keypoint_set
 from pipeline.teacher_file import InputSpec
@@ -70,7 +70,7 @@ class TorchvisionRoiNetwork:
     def roi_maps(self, images: Sequence[np.ndarray], corners: Sequence[np.ndarray]) -> list[RoiMaps]:
         """Maps of the given boxes, by the steps of torchvision's own forward from the trunk on; see RoiNetwork."""
         transform, heads = self.network.transform, self.network.roi_heads
-        inputs, _ = transform([image_tensor(image).to(self.device) for image in images])
+        inputs = network_batch(images, transform, self.device)
         scales = [
             (size[1] / image.shape[1], size[0] / image.shape[0])
             for image, size in zip(images, inputs.image_sizes, strict=True)
