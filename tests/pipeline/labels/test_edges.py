@@ -1,3 +1,5 @@
+from functools import cache
+
 import numpy as np
 import pytest
 
@@ -23,6 +25,24 @@ def edge_map_by_definition(mask: np.ndarray, width: int = 3, ignore: int = 255) 
     return wide_marks
 
 
+def edge_map_by_shifts(mask: np.ndarray, width: int, ignore: int = 255) -> np.ndarray:
+    """The same for large masks: every pixel beside each of its four partners, the marks beside all of their square."""
+    height, wide = mask.shape
+    outside = np.full((height + 2, wide + 2), -1, np.int16)
+    outside[1:-1, 1:-1] = mask
+    marks = np.zeros(mask.shape, bool)
+    for dy, dx in ((-1, 0), (0, 1), (1, 1), (1, -1)):
+        other = outside[1 + dy : 1 + dy + height, 1 + dx : 1 + dx + wide]
+        marks |= (other != mask) & (other != -1) & (other != ignore) & (mask != ignore)
+    reach = width // 2
+    padded = np.pad(marks, reach)
+    spread = np.zeros(mask.shape, bool)
+    for dy in range(width):
+        for dx in range(width):
+            spread |= padded[dy : dy + height, dx : dx + wide]
+    return spread.astype(np.uint8)
+
+
 def drawn(*rows: str) -> np.ndarray:
     """'.' is 0, '#' is 1, 'x' is 255."""
     return np.array([[{".": 0, "#": 1, "x": 255}[sign] for sign in row] for row in rows], np.uint8)
@@ -33,6 +53,24 @@ def random_masks() -> list[np.ndarray]:
     shapes = [(1, 1), (1, 7), (7, 1), (2, 2), (1, 2), (2, 1)] * 5
     shapes += [tuple(rng.integers(1, 12, 2)) for _ in range(250)]
     return [rng.choice(np.array([0, 0, 3, 19, 255], np.uint8), shape) for shape in shapes]
+
+
+@cache
+def thousand_masks() -> tuple[np.ndarray, ...]:
+    """1,000 masks from 1x1 to 600x400: noise, blocks with ragged borders, stripes; 0 to 255 with 255 among them."""
+    rng = np.random.default_rng(11)
+    shapes = [(1, 1), (1, 1), (600, 400), (400, 600), (600, 1), (1, 400), (599, 399), (2, 400), (600, 2)]
+    sides = np.exp(rng.uniform(0, np.log([600, 400]), (1000 - len(shapes), 2)))
+    masks = []
+    for number, (height, width) in enumerate([*shapes, *np.floor(sides).astype(int).tolist()]):
+        labels = np.array([0, 0, *rng.integers(0, 256, int(rng.integers(1, 6))), 255], np.uint8)
+        block = (1, 7, 40)[number % 3]
+        coarse = rng.choice(labels, (-(-height // block), -(-width // block)))
+        mask = coarse.repeat(block, 0).repeat(block, 1)[:height, :width].copy()
+        ragged = rng.random(mask.shape) < 0.01
+        mask[ragged] = rng.choice(labels, int(ragged.sum()))
+        masks.append(mask)
+    return tuple(masks)
 
 
 def test_the_lower_pixel_of_a_vertical_pair_is_marked():
@@ -87,13 +125,37 @@ def test_fast_edges_equal_the_definition(width):
     assert sum(edge_map(mask, width).any() for mask in masks) > 200
 
 
-def test_mirroring_moves_edges_by_at_most_one_column():
+def test_a_thousand_masks_up_to_600x400_give_the_edges_of_the_definition():
+    masks = thousand_masks()
+    assert len(masks) == 1000 and {(1, 1), (600, 400)} <= {mask.shape for mask in masks}
+    assert sum((mask == 255).any() for mask in masks) > 500
+    bare = partial = 0
+    for number, mask in enumerate(masks):
+        width = (1, 3, 3, 5, 7)[number % 5]
+        found = edge_map(mask, width)
+        assert np.array_equal(found, edge_map_by_shifts(mask, width)), (number, mask.shape, width)
+        bare, partial = bare + (not found.any()), partial + (0 < found.mean() < 1)
+    # Neither all nor nothing is marked in most of them.
+    assert partial > 600 and bare < 250
+
+
+def test_the_two_references_agree():
     for mask in random_masks():
-        there, back = edge_map(mask, 1), edge_map(mask[:, ::-1].copy(), 1)[:, ::-1]
+        for width in (1, 3, 5):
+            assert np.array_equal(edge_map_by_shifts(mask, width), edge_map_by_definition(mask, width)), mask
+
+
+@pytest.mark.parametrize("width", [1, 3])
+def test_mirroring_moves_edges_by_at_most_one_column(width):
+    moved = 0
+    for mask in (*random_masks(), *thousand_masks()):
+        there, back = edge_map(mask, width), edge_map(mask[:, ::-1].copy(), width)[:, ::-1]
         for one, other in ((there, back), (back, there)):
             reach = np.pad(other, ((0, 0), (1, 1)))
             near = reach[:, :-2] | reach[:, 1:-1] | reach[:, 2:]
-            assert not (one & (1 - near)).any(), mask
+            assert not (one & (1 - near)).any(), mask.shape
+        moved += not np.array_equal(there, back)
+    assert moved > 500
 
 
 def test_edges_are_zero_and_one_and_leave_the_mask_alone():

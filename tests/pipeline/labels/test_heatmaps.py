@@ -77,6 +77,44 @@ def test_each_convention_equals_its_definition(stride, size, sigma):
             np.testing.assert_allclose(found, expected, atol=1e-6, err_msg=f"{convention} {space}")
 
 
+def border_places(cells, stride):
+    """Where something changes along an axis of the input: its borders and beyond, a cell's middle and its border."""
+    length = cells * stride
+    middle = stride / 2 - 0.5
+    inside = [middle, middle + stride * (cells - 1), stride / 2, stride * cells // 2]
+    return [0, -0.5, -1e-9, -1, length - 1, length - 0.5, length, -3 * length, 4 * length, *inside]
+
+
+def test_random_joints_on_the_border_outside_and_missing_equal_the_definition():
+    rng = np.random.default_rng(23)
+    inside = outside = missing = 0
+    for number in range(300):
+        size, stride = tuple(int(side) for side in rng.integers(1, 11, 2)), int(rng.choice([1, 2, 3, 4, 8]))
+        places = [border_places(cells, stride) for cells in (size[1], size[0])]
+        points = np.zeros((5, 3))
+        for point in points:
+            for axis, cells in ((0, size[1]), (1, size[0])):
+                far = rng.uniform(-1.5 * cells * stride, 2.5 * cells * stride)
+                near = rng.uniform(0, cells * stride - 1)
+                point[axis] = rng.choice([near, near, far, rng.choice(places[axis])])
+            point[2] = rng.choice([0, 1, 2])
+        known = points[:, 2] > 0
+        within = (points[:, :2] >= 0).all(axis=1) & (points[:, :2] <= np.array(size[::-1]) * stride - 1).all(axis=1)
+        inside, outside = inside + (known & within).sum(), outside + (known & ~within).sum()
+        missing += (~known).sum()
+        sigma = float(rng.uniform(0.3, 4))
+        for convention, by_loops, unit in (
+            ("corrpm", corrpm_by_loops, 1),
+            ("mula", mula_by_loops, stride),
+            ("exact", exact_by_loops, stride),
+        ):
+            found = gaussian_heatmaps(points, size, stride, sigma, "cells", convention)
+            expected = by_loops(points, size, stride, sigma * unit)
+            np.testing.assert_allclose(found, expected, atol=1e-6, err_msg=f"{number} {convention} {size} {stride}")
+            assert found.shape == expected.shape and not found[:5][~known].any()
+    assert min(inside, outside, missing) > 200
+
+
 def test_corrpm_by_hand():
     # x 13 -> int(3.75) = 3, y 17 -> int(4.75) = 4; sigma 1 cell, window of 3 cells.
     found = gaussian_heatmaps(np.array([[13.0, 17.0, 2]]), SIZE, STRIDE, 1.0)[0]
