@@ -14,6 +14,7 @@ from pipeline.errors import DataError, ParamsError
 from stages.context import Context
 
 COMMANDS = {
+    "init-dataset": "Look at own photos and write their entry into params.yaml.",
     "datasets": "List the data sets, their sources, and what is on disk.",
     "download": "Bring a data set's archives into data/raw and verify them.",
     "ingest": "Read the archives into records: image, part mask, person ids, joints.",

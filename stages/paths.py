@@ -38,6 +38,11 @@ class Paths:
         return self.root / "data" / "sources.lock.yaml"
 
     @property
+    def label_sets(self) -> Path:
+        """Label sets and keypoint sets of one's own; in git."""
+        return self.root / "data" / "label_sets"
+
+    @property
     def predictions(self) -> Path:
         """What evaluate predicted."""
         return self.root / "data" / "predictions"

@@ -1,6 +1,7 @@
 """Any COCO JSON: people (category `person`) with boxes, masks and joints, parts as categories named as in the label set, or both.
 
-`annotations` of params.yaml names the JSON of each split; images lie anywhere in the archives under the names that it gives.
+`annotations` of params.yaml names the JSON of each split; images lie anywhere in the archives under the names that it gives. The
+images of a JSON that several splits name are dealt out to them by the seed.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from pipeline.datasets.coco import parse_annotation, read_table
 from pipeline.datasets.items import Annotation, Region, ids_of_paths
 from pipeline.datasets.labels import Labels, annotated, person_maps, plain_labels, whole_rle
 from pipeline.datasets.layout import PLAIN, Layout, ReaderOptions, SourceItem
+from pipeline.datasets.lists import IMAGE_ENDINGS
+from pipeline.datasets.splits import drawn_splits
 from pipeline.errors import DataError
 from pipeline.images import encode_png
 from pipeline.records import People
@@ -26,7 +29,7 @@ _PERSON = "person"
 
 
 def coco_json_items(archives: Archives, split: str, options: ReaderOptions = PLAIN, /) -> list[SourceItem]:
-    """Every image of the split's JSON in its order, also those without annotations.
+    """Every image of the split's JSON in its order, also those without annotations; its share where others name that JSON, too.
 
     Raises:
         DataError: the JSON is missing or malformed, names a missing image, or has a category that the label set lacks.
@@ -47,7 +50,7 @@ def coco_json_items(archives: Archives, split: str, options: ReaderOptions = PLA
                 raise DataError(
                     f"{table.name}, annotation {annotation.get('id')}: a part without a segmentation. Add it"
                 )
-        listed = [(image["id"], str(image["file_name"]).replace("\\", "/"), image) for image in content["images"]]
+        listed = [(image["id"], _file_name(image), image) for image in content["images"]]
         sizes = [(int(image["height"]), int(image["width"])) for _, _, image in listed]
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise DataError(
@@ -55,12 +58,21 @@ def coco_json_items(archives: Archives, split: str, options: ReaderOptions = PLA
         ) from error
     _refuse_strays({image_id for image_id, *_ in listed}, (*people, *regions), table.name)
     names = ids_of_paths([name for _, name, _ in listed], table.name)
+    shared = _sharing(split, options)
+    ours = set(names if len(shared) == 1 else drawn_splits(names, shared, options.seed)[split])
     items = []
     for sample_id, (image_id, name, _), size in zip(names, listed, sizes, strict=True):
+        if sample_id not in ours:
+            continue
         known = tuple(people[image_id]) or ((Annotation(),) if options.people == "single" else ())
         image = _image(archives, name, table.name)
         items.append(SourceItem(sample_id, image, annotations=known, image_hw=size, regions=tuple(regions[image_id])))
     return items
+
+
+def _sharing(split: str, options: ReaderOptions) -> list[str]:
+    """The splits that name the same JSON."""
+    return [one for one in options.splits if options.annotations[one] == options.annotations[split]]
 
 
 def _table(archives: Archives, split: str, options: ReaderOptions) -> tuple[Member, dict[str, Any]]:
@@ -102,6 +114,10 @@ def _refuse_strays(known: set[Any], meant: tuple[Any, ...], name: str) -> None:
         raise DataError(f"{name}: an annotation is of image {stray!r}, which `images` lacks. Export it again")
 
 
+def _file_name(image: dict[str, Any]) -> str:
+    return str(image["file_name"]).replace("\\", "/")
+
+
 def _image(archives: Archives, name: str, table: str) -> Member:
     found = archives.find(name) or archives.find(PurePosixPath(name).name)
     if found is None:
@@ -129,15 +145,23 @@ def coco_json_labels(archives: Archives, item: SourceItem, image_hw: tuple[int, 
 
 
 def coco_json_account(archives: Archives, options: ReaderOptions) -> dict[str, Any]:
-    """Annotations that are not taken: of categories that nobody asks for, and joints without a keypoint set."""
+    """How the set was split; images that no JSON names; annotations of categories nobody asks for, joints without a keypoint set."""
     figures: Counter[str] = Counter(annotations_of_other_categories=0, keypoints_not_read=0)
-    for split in options.splits:
+    first_of_each = [split for split in options.splits if _sharing(split, options)[0] == split]
+    images = {member for member in archives.members if member.path.lower().endswith(IMAGE_ENDINGS)}
+    for split in first_of_each:
         table, content = _table(archives, split, options)
+        images -= {_image(archives, _file_name(image), table.name) for image in content["images"]}
         classes = _classes(content["categories"], content["annotations"], options.label_set, table.name)
         for annotation in content["annotations"]:
             figures["annotations_of_other_categories"] += classes[annotation["category_id"]] is None
             figures["keypoints_not_read"] += options.num_keypoints is None and bool(annotation.get("keypoints"))
-    return dict(figures)
+    drawn = len(first_of_each) < len(options.splits)
+    return {
+        "split": f"drawn by seed {options.seed}" if drawn else "JSON files",
+        "unlisted_images": len(images),
+        **figures,
+    }
 
 
 COCO_JSON = Layout(

@@ -23,7 +23,7 @@ AREAS = ("polygon", "rectangle", "circle", "mask")
 """Kinds of shapes that have an inside."""
 
 PERSON = "person"
-_OWN_LABELS = {"-background-": 0, "--ignore--": IGNORE}
+OWN_LABELS = {"-background-": 0, "--ignore--": IGNORE}
 """labelme's `_background_` and `__ignore__`, as `class_key` spells them -> their ids."""
 
 
@@ -48,7 +48,7 @@ class _Shape:
     @property
     def nobody(self) -> bool:
         """Background, or ignored: of no person."""
-        return self.part in _OWN_LABELS.values()
+        return self.part in OWN_LABELS.values()
 
 
 def labels_of_shapes(
@@ -133,7 +133,7 @@ def _area(shape: Any, image_hw: tuple[int, int], label_set: LabelSet, where: str
 
 
 def _part(key: str, label_set: LabelSet, where: str) -> int | None:
-    parts = _OWN_LABELS | {class_key(part): place for place, part in enumerate(label_set.part_names)}
+    parts = OWN_LABELS | {class_key(part): place for place, part in enumerate(label_set.part_names)}
     if key not in parts and key != PERSON:
         raise DataError(
             f"{where}: label {key!r} is none of label set {label_set.name!r} ({', '.join(label_set.part_names)}), nor `person`. "

@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from pipeline.errors import DataError
-from pipeline.sources.containers import Container, ZipContainer, is_archive, open_container
+from pipeline.sources.containers import Container, OpenScratch, ZipContainer, is_archive, open_container
 from pipeline.sources.unpacked import Unpacked
 
 
@@ -56,10 +56,20 @@ class Archives:
     def members(self) -> tuple[Member, ...]:
         """Every file, archive by archive in the order of their names, in the archives' own order inside."""
         found: list[Member] = []
-        for path in sorted(self.folder.iterdir()):
-            if path.is_file() and is_archive(path.name):
-                self._index((path.name,), found)
+        for name in self._names():
+            self._index((name,), found)
         return tuple(found)
+
+    def _names(self) -> list[str]:
+        """The archives of the folder."""
+        return sorted(path.name for path in self.folder.iterdir() if path.is_file() and is_archive(path.name))
+
+    def _opened(self, name: str, scratch: OpenScratch) -> Container:
+        return open_container(self.folder / name, scratch)
+
+    def _beside(self, name: str) -> Path | None:
+        """A file that lies beside the archives."""
+        return self.folder / name if (self.folder / name).is_file() else None
 
     def _index(self, chain: tuple[str, ...], found: list[Member]) -> None:
         for path, size, crc in self._container(chain).files():
@@ -94,8 +104,8 @@ class Archives:
         else:
             candidates = self._folders.get(folder, {}).get(parts[-1], [])
         matches = [m for m in candidates if PurePosixPath(m.path).parts[-len(parts) :] == parts]
-        if folder is None and (self.folder / tail).is_file():
-            data = (self.folder / tail).read_bytes()
+        if folder is None and (beside := self._beside(tail)) is not None:
+            data = beside.read_bytes()
             matches.append(Member((), tail, len(data), zlib.crc32(data)))
         if len(matches) > 1:
             raise DataError(f"{tail}: found twice, as {matches[0].name} and {matches[1].name}. Remove one of them")
@@ -155,7 +165,7 @@ class Archives:
 
             try:
                 if len(chain) == 1:
-                    self._open[chain] = open_container(file, scratch)
+                    self._open[chain] = self._opened(chain[0], scratch)
                 else:
                     self._open[chain] = ZipContainer(self._container(chain[:-1]).inner(chain[-1], scratch))
             except (OSError, EOFError, struct.error, zlib.error, zipfile.BadZipFile, tarfile.TarError) as error:

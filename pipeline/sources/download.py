@@ -45,6 +45,20 @@ def bring_local(source: Path, folder: Path, progress: Callable[[int], None] = la
         shutil.copyfile(source, folder / source.name)
         progress(source.stat().st_size)
         return
+    archives, loose = local_files(source)
+    for archive in archives:
+        shutil.copyfile(archive, folder / archive.name)
+        progress(archive.stat().st_size)
+    if loose:
+        pack(source, loose, folder / UNPACKED, progress)
+
+
+def local_files(source: Path) -> tuple[list[Path], list[Path]]:
+    """The archives of a local folder, and its loose files, also those in folders; hidden ones are left out.
+
+    Raises:
+        DataError: there is no such folder, it is empty, or an archive has the name that is kept for the loose files.
+    """
     if not source.is_dir():
         raise DataError(f"{source}: no such folder. Set the data set's `source` to the folder that holds its archives")
     entries = sorted(path for path in source.iterdir() if not path.name.startswith("."))
@@ -58,13 +72,9 @@ def bring_local(source: Path, folder: Path, progress: Callable[[int], None] = la
     )
     if not archives and not loose:
         raise DataError(f"{source}: empty. Put the data set's archives there")
-    for archive in archives:
-        shutil.copyfile(archive, folder / archive.name)
-        progress(archive.stat().st_size)
-    if loose:
-        if (folder / UNPACKED).exists():
-            raise DataError(f"{source / UNPACKED}: that name is kept for the loose files beside it. Rename the archive")
-        pack(source, loose, folder / UNPACKED, progress)
+    if loose and source / UNPACKED in archives:
+        raise DataError(f"{source / UNPACKED}: that name is kept for the loose files beside it. Rename the archive")
+    return archives, loose
 
 
 def pack(source: Path, files: list[Path], archive: Path, progress: Callable[[int], None] = lambda done: None) -> None:

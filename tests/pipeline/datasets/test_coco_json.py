@@ -1,4 +1,5 @@
 import json
+from itertools import chain
 
 import pytest
 
@@ -68,7 +69,9 @@ def test_people_alone_are_label_set_person_and_other_categories_are_counted(tmp_
     (record,) = read_all(archives, LABEL_SETS["person"])
     assert (record.decode_mask() == 1).sum() == 300 and len(record.people) == 1
     account = coco_json_account(archives, options(LABEL_SETS["person"]))
-    assert account == {"annotations_of_other_categories": 1, "keypoints_not_read": 0}
+    assert account == {
+        "split": "JSON files", "unlisted_images": 0, "annotations_of_other_categories": 1, "keypoints_not_read": 0,
+    }  # fmt: skip
 
 
 def test_images_without_annotations_are_kept_in_order(tmp_path):
@@ -108,3 +111,20 @@ def test_a_missing_json_is_told(tmp_path):
         coco_json_items(archives, "val", options(annotations={"val": "val.json"}))
     with pytest.raises(DataError, match="has no category named 'person'"):
         read_all(write(tmp_path / "b", [], categories=[]), LABEL_SETS["person"])
+
+
+def test_one_json_of_several_splits_is_dealt_out_by_the_seed(tmp_path):
+    names = [f"{number}.jpg" for number in range(20)]
+    archives = write(tmp_path, [], names)
+    splits = ("train", "val", "test")
+    given = options(splits=splits, annotations=dict.fromkeys(splits, "train.json"), seed=3)
+    found = {split: [item.sample_id for item in coco_json_items(archives, split, given)] for split in splits}
+    assert [len(ids) for ids in found.values()] == [16, 2, 2]
+    assert sorted(chain(*found.values())) == sorted(str(number) for number in range(20))
+    assert coco_json_account(archives, given)["split"] == "drawn by seed 3"
+
+
+def test_images_that_no_json_names_are_counted(tmp_path):
+    write(tmp_path, [])
+    builders.write_zip(tmp_path / "b.zip", [("more/x.jpg", b""), ("more/x.txt", b"")])
+    assert coco_json_account(Archives(tmp_path), options())["unlisted_images"] == 1

@@ -102,6 +102,24 @@ def test_list_files_give_the_splits_with_or_without_endings(tmp_path):
     assert account["split"] == "list files" and account["unlisted_images"] == 1 and account["images"] == 3
 
 
+@pytest.mark.parametrize("form", ["{kind}/{split}/{name}", "{split}/{kind}/{name}"])
+def test_folders_give_the_splits(tmp_path, form):
+    members = []
+    for seed, (split, name) in enumerate([("train", "b"), ("valid", "c.v2"), ("train", "a")]):
+        for kind, data in (("images", builders.jpeg(seed=seed)), ("masks", builders.png(MASK))):
+            ending = "jpg" if kind == "images" else "png"
+            members.append((form.format(kind=kind, split=split, name=f"{name}.{ending}"), data))
+    builders.write_zip(tmp_path / "unpacked.zip", members)
+    archives, options = Archives(tmp_path), ReaderOptions(splits=("train", "val"))
+    assert [item.sample_id for item in folder_items(archives, "train", options)] == ["b", "a"]
+    assert [item.sample_id for item in folder_items(archives, "val", options)] == ["c.v2"]
+    assert all(item.mask.stem == item.sample_id for item in folder_items(archives, "train", options))
+    account = folder_account(archives, ReaderOptions(splits=("train",)))
+    assert account["split"] == "folders" and account["unlisted_images"] == 1
+    with pytest.raises(DataError, match="images has folders of train, val, none of test"):
+        folder_items(archives, "test", ReaderOptions(splits=("train", "test")))
+
+
 def test_without_lists_every_image_is_in_one_of_the_splits_asked_for(tmp_path):
     names = [f"photo_{number}" for number in range(30)]
     archives = write(tmp_path, names)
@@ -110,6 +128,15 @@ def test_without_lists_every_image_is_in_one_of_the_splits_asked_for(tmp_path):
         found = [[item.sample_id for item in folder_items(archives, split, options)] for split in splits]
         assert [len(ids) for ids in found] == sizes and sorted(chain(*found)) == sorted(names)
         assert folder_account(archives, options)["split"] == "drawn by seed 1"
+
+
+def test_shades_of_grey_are_colours_where_the_palette_holds_them(tmp_path):
+    shades = np.array([0, 85, 170, 255], np.uint8)
+    grey = LabelSet("shop", SHOP.part_names, tuple((int(one),) * 3 for one in shades))
+    (record,) = read_all(write(tmp_path, ["a"], mask=builders.png(shades[MASK])), label_set=grey)
+    assert np.array_equal(record.decode_mask(), MASK)
+    (record,) = read_all(write(tmp_path, ["a"], mask=builders.png(MASK)), label_set=grey)
+    assert np.array_equal(record.decode_mask(), MASK)
 
 
 def test_a_folder_of_images_alone_has_no_labels(tmp_path):
@@ -150,6 +177,9 @@ def test_files_that_no_split_holds_are_counted(tmp_path):
         ({"names": []}, "no folder images/ with JPEGs or PNGs"),
         ({"extra": [("images/summer/z.jpg", b"")]}, r"images/summer/z\.jpg: lies deeper than images/"),
         ({"extra": [("images/a.png", b"")]}, r"the name 'a' stands twice in images"),
+        ({"extra": [("images/val/z.jpg", b"")]}, r"lies in no split's folder, others lie in val"),
+        ({"extra": [("val/images/a.jpg", b"")]}, r"val/images/a\.jpg: the name 'a' stands also in .*images/a\.jpg"),
+        ({"extra": [("masks/z.jpg", b"")]}, r"masks/z\.jpg: no PNG, and only those keep ids exactly"),
     ],
 )
 def test_what_does_not_fit_is_named(tmp_path, options, message):
