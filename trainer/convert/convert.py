@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import numpy as np
-import torch
 from torch import Tensor
 
 from pipeline import taxonomy
 from pipeline.errors import DataError, ParamsError
 from pipeline.taxonomy import KeypointSet, LabelSet
 from trainer import __version__
-from trainer.checkpoints import ModelCard, load_content, write_model
+from trainer.checkpoints import ModelCard, write_model
+from trainer.convert.checkpoint import checkpoint_weights
 from trainer.convert.corrpm import corrpm_weights
 from trainer.convert.keys import Renamed, filled
 from trainer.convert.mula import mula_weights
@@ -45,17 +44,6 @@ SOURCES: Mapping[str, _Source] = MappingProxyType(
 )
 """Name of the authors' code -> how its checkpoints are read."""
 
-_unpickled_scalar = np.float64(0).__reduce__()[0]
-
-_NUMPY_SCALARS: list[Any] = [
-    (_unpickled_scalar, "numpy.core.multiarray.scalar"),
-    _unpickled_scalar,
-    np.dtype,
-    type(np.dtype(np.float64)),
-    type(np.dtype(np.float32)),
-]
-"""What MuLA's checkpoints hold besides tensors: scores of the epochs."""
-
 
 def convert_weights(source: str, file: Path, out: Path, label_set: str = "lip", keypoint_set: str = "lip16") -> str:
     """Write a checkpoint of the authors' code as a model file, with how its network is fed.
@@ -75,11 +63,7 @@ def convert_weights(source: str, file: Path, out: Path, label_set: str = "lip", 
         ParamsError: the label or keypoint set is unknown or of another size than the network's.
     """
     code = SOURCES[source]
-    with torch.serialization.safe_globals(_NUMPY_SCALARS):
-        content = load_content(file)
-    weights = content.get("state_dict", content) if isinstance(content, dict) else content
-    if not isinstance(weights, dict) or not all(isinstance(tensor, Tensor) for tensor in weights.values()):
-        raise DataError(f"{file}: holds no weights by name. Give a checkpoint of the authors' code")
+    weights = checkpoint_weights(file)
     try:
         found = code.rename(weights)
         card = _card(code, found, label_set, keypoint_set)
