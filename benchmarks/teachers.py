@@ -1,0 +1,135 @@
+"""How fast are crop and pose, and does their memory stay flat over the data set?
+
+    python benchmarks/teachers.py [--images 200 2000]
+
+Draws CIHP scenes, ingests them, and runs `hpp crop` and `hpp pose` with the committed sample teachers, each in a process of
+its own that starts with nothing kept. A core is busy for the process's user and system time, so images per second and core
+are images over that time: other work on the machine changes it little. The start (imports, loading the teacher) is in both
+runs and drops out of the difference between them, which the table calls "further images". Peak memory is the process's
+largest resident set, its libraries included. Fails where the largest run's peak is over 1.1 times the smallest one's. Writes
+benchmarks/results/teachers.json and prints the table; about ten minutes on two cores.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from pipeline.shards.write import write_whole
+
+ROOT = Path(__file__).resolve().parent.parent
+RESULT = ROOT / "benchmarks" / "results" / "teachers.json"
+DATASET = "cihp"
+STAGES = ("crop", "pose")
+MOST_GROWTH = 1.1
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What one process took.
+
+    Attributes:
+        seconds: by the clock.
+        core_seconds: user and system time of all its threads.
+        peak_mb: largest resident set.
+    """
+
+    seconds: float
+    core_seconds: float
+    peak_mb: float
+
+
+def hpp(project: Path, images: int, *arguments: str) -> Usage:
+    """Run a stage of the project in its own process."""
+    options = ["--params", str(ROOT / "params.yaml"), "--root", str(project), "--quiet"]
+    options += [
+        "--set",
+        f"datasets.{DATASET}.images={{train: {images}}}",
+        "--set",
+        f"datasets.{DATASET}.splits=[train]",
+    ]
+    command = [sys.executable, "-c", "from stages.cli import main; main()", *options, *arguments]
+    begin = time.perf_counter()
+    process = subprocess.Popen(command, cwd=ROOT)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        sys.exit(f"hpp {' '.join(arguments)} ended with {process.returncode}")
+    # Linux tells the resident set in KiB.
+    return Usage(time.perf_counter() - begin, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+
+
+def measure(images: int) -> dict[str, Any]:
+    """Draw that many scenes and run the stages on them."""
+    with tempfile.TemporaryDirectory() as folder:
+        project = Path(folder)
+        (project / "models").mkdir()
+        for teacher in ("detector", "pose"):
+            shutil.copyfile(ROOT / f"presets/teachers/{teacher}.safetensors", project / f"models/{teacher}.safetensors")
+        for stage in ("download", "ingest"):
+            hpp(project, images, stage, DATASET)
+        stages = {stage: asdict(hpp(project, images, stage, DATASET)) for stage in STAGES}
+        people = json.loads((project / f"metrics/crop/{DATASET}.json").read_text())["train"]["people"]
+    return {"images": images, "people": people, "stages": stages}
+
+
+def compare(runs: list[dict[str, Any]]) -> dict[str, dict[str, float]]:
+    """Per stage: rates of the largest run, of the images that it has more than the smallest, and the growth of memory."""
+    small, large = runs[0], runs[-1]
+    figures = {}
+    for stage in STAGES:
+        few, many = small["stages"][stage], large["stages"][stage]
+        more = {key: large[key] - small[key] for key in ("images", "people")}
+        core_seconds = many["core_seconds"] - few["core_seconds"]
+        figures[stage] = {
+            "images per second and core": large["images"] / many["core_seconds"],
+            "images per second": large["images"] / many["seconds"],
+            "further images per second and core": more["images"] / core_seconds,
+            "further people per second and core": more["people"] / core_seconds,
+            "peak memory, growth": many["peak_mb"] / few["peak_mb"],
+        }
+    return figures
+
+
+def main() -> None:
+    """Measure, write, print; exit 1 where memory is not flat."""
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--images", type=int, nargs=2, default=[200, 2000], help="scenes of both runs")
+    runs = [measure(images) for images in sorted(options.parse_args().images)]
+    figures = compare(runs)
+    machine = {
+        "machine": platform.processor() or platform.machine(),
+        "cores": len(os.sched_getaffinity(0)),
+        "load": os.getloadavg()[0],
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+    }
+    RESULT.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(RESULT, (json.dumps({**machine, "runs": runs, "figures": figures}, indent=1) + "\n").encode())
+    for stage in STAGES:
+        for run in runs:
+            usage = run["stages"][stage]
+            print(
+                f"{stage:5} {run['images']:6} images {run['people']:6} people {usage['seconds']:7.1f} s "
+                f"{usage['core_seconds']:7.1f} core-s {usage['peak_mb']:7.0f} MB"
+            )
+        for name, value in figures[stage].items():
+            print(f"{stage:5} {name:36} {value:8.2f}")
+    if any(figures[stage]["peak memory, growth"] > MOST_GROWTH for stage in STAGES):
+        sys.exit(f"memory grows with the data set by more than {MOST_GROWTH:.1f}")
+
+
+if __name__ == "__main__":
+    main()
