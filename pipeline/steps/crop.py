@@ -13,7 +13,7 @@ import numpy as np
 from pipeline.detection.annotated import annotated_people
 from pipeline.detection.selection import select_people
 from pipeline.geometry.affine import translation
-from pipeline.records import ImageRecord, Sample
+from pipeline.records import ImageRecord, People, Sample
 from pipeline.rows import SAMPLE_SCHEMA, image_from_row, sample_row
 from pipeline.shards.raw_outputs import memory_remarks
 from pipeline.shards.read import read_rows
@@ -25,6 +25,8 @@ from pipeline.steps.detecting import RawPeople
 from pipeline.steps.judging import Identity, judge_found, tell_unseen
 
 VERSION = 3
+MOST_IDS = 254
+"""People that a map of ids tells apart, beside 0 and 255."""
 
 
 @dataclass(frozen=True)
@@ -115,9 +117,21 @@ class FoundWork:
     def _scenes(self, path: Path) -> Iterator[tuple[Scene, ShardReport]]:
         for record, image, raw in self.raw_people.of(map(image_from_row, read_rows(path))):
             report = ShardReport()
-            people = select_people(raw, self.selection.score, self.selection.mask_nms)
+            people = _surest(select_people(raw, self.selection.score, self.selection.mask_nms), record, report)
             provenance = _provenance(record, self.raw_people.teacher_id)
             yield Scene(record, image, people, judge_found(record, people, report), provenance), report
+
+
+def _surest(people: People, record: ImageRecord, report: ShardReport) -> People:
+    """The first people by score, as many as a map of ids holds; the others are counted and listed."""
+    if len(people) <= MOST_IDS:
+        return people
+    left_out = len(people) - MOST_IDS
+    report.counts["beyond_ids"] += left_out
+    reason = f"{left_out} of {len(people)} detections left out, the least sure ones: a map of ids holds {MOST_IDS}"
+    report.outcomes.append(Finding(record.sample_id, reason))
+    rows = slice(MOST_IDS)
+    return People.build(people.ids[rows], people.boxes[rows], scores=people.scores[rows], rles=people.rles[rows])
 
 
 def _cut_out(scenes: Iterator[tuple[Scene, ShardReport]], rules: CutRules, row_group: int) -> tuple[bytes, ShardReport]:

@@ -195,3 +195,28 @@ def test_crops_cut_by_annotation_are_not_keyed_by_the_detectors_limits(tmp_path)
     assert set(annotated_step(rules, 2).parameters["rules"]) == {"others", "others_label", "min_area", "expand"}
     strict, loose = (found_step(rules, Selection(score, 0.5), raw_people, 2).parameters for score in (0.9, 0.1))
     assert strict != loose and strict["selection"] == {"score": 0.9, "mask_nms": 0.5}
+
+
+def test_sixty_people_are_sixty_crops(tmp_path):
+    found = [(0.9 - number / 200, block((4 * (number // 15), 4 * (number // 15) + 3), (4 * (number % 15), 4 * (number % 15) + 3))) for number in range(60)]  # fmt: skip
+    samples, report = cut(tmp_path, scene(People.empty(), None), *found, expand=1.0)
+    assert report.records == 60 and [sample.person for sample in samples.values()] == list(range(1, 61))
+    corner = samples["im_17"]  # second row, second column: its box and a pixel and a half around it
+    assert (corner.to_source[:, 2].tolist(), corner.width, corner.height) == ([2, 2], 7, 7)
+    assert set(np.unique(corner.decode_people())) == {0, 17}
+
+
+def test_more_people_than_ids_are_counted_and_listed(tmp_path):
+    found = [(0.9 - number / 1000, block((number // 50, number // 50 + 1), (number % 50, number % 50 + 1))) for number in range(300)]  # fmt: skip
+    samples, report = cut(tmp_path, scene(People.empty(), None), *found)
+    assert report.records == 254 and samples["im_254"].person == 254 and report.counts["beyond_ids"] == 46
+    reason = "46 of 300 detections left out, the least sure ones: a map of ids holds 254"
+    assert [(one.sample_id, one.reason) for one in report.outcomes] == [("im", reason)]
+
+
+def test_an_image_of_one_pixel_is_its_own_crop(tmp_path):
+    one = np.ones((1, 1), np.uint8)
+    record = builders.record("dot", np.full((1, 1, 3), 200, np.uint8), one, one)
+    samples, report = cut(tmp_path, record, (0.9, one.astype(bool)), expand=1.0)
+    assert (samples["dot_1"].width, samples["dot_1"].height) == (1, 1) and report.records == 1
+    assert samples["dot_1"].decode_mask().tolist() == [[1]] == samples["dot_1"].decode_people().tolist()
