@@ -17,6 +17,7 @@ COMMANDS = {
     "init-dataset": "Look at own photos and write their entry into params.yaml.",
     "datasets": "List the data sets, their sources, and what is on disk.",
     "download": "Bring a data set's archives into data/raw and verify them.",
+    "check": "Look through a data set's archives for damage, contradictions and duplicates; writes no labels.",
     "ingest": "Read the archives into records: image, part mask, person ids, joints.",
     "fit-detector": "Publish the person detector in force to models/.",
     "fit-pose": "Publish the pose estimator in force to models/.",

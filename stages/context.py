@@ -15,7 +15,7 @@ import click
 from tqdm import tqdm
 
 from pipeline.execution import worker_count
-from pipeline.params import Dataset, Params, load_params
+from pipeline.params import Params, load_params
 from stages.paths import Paths
 
 
@@ -43,11 +43,6 @@ class Context:
     def workers(self) -> int:
         """Processes to use."""
         return worker_count(self.params.executor.workers)
-
-    def max_rejects(self, dataset: Dataset) -> int:
-        """How many records may be rejected: the data set's own limit, else the general one."""
-        own = dataset.limits.max_rejects if dataset.limits else None
-        return self.params.quality.max_rejects if own is None else own
 
     def say(self, text: str) -> None:
         """A line for the user."""

@@ -23,6 +23,7 @@ def run_data_stage(
     keypoint_set: KeypointSet | None,
     links: Callable[[str], dict[str, dict[str, str]]] = lambda split: {},
     card: Callable[[Mapping[str, ShardReport]], str] | None = None,
+    gate: Callable[[dict[str, ShardReport]], None] | None = None,
 ) -> dict[str, ShardReport]:
     """Make and publish data/<out>/<dataset>; split -> what became of its samples."""
 
@@ -54,10 +55,11 @@ def run_data_stage(
             context.paths.stage(out, dataset),
             context.paths.scratch,
             workers=context.workers,
-            max_rejects=context.max_rejects(section),
-            limit_key=f"datasets.{dataset}.limits.max_rejects" if section.limits else "quality.max_rejects",
+            max_rejects=context.params.limits(dataset).max_rejects,
+            limit_key=context.params.limit_key(dataset, "max_rejects"),
             progress=progress,
             card=card,
+            gate=gate,
         )
 
 

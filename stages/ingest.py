@@ -1,55 +1,67 @@
-"""`hpp ingest`: one record per image, read in place from the archives."""
+"""`hpp ingest`: one record per image, read in place from the archives and checked."""
 
 from __future__ import annotations
 
 import click
 
-from pipeline.datasets.layout import ReaderOptions
 from pipeline.datasets.registry import LAYOUTS
-from pipeline.params import Dataset
+from pipeline.quality.checks import CHECKS
+from pipeline.quality.verdict import Line, refuse
+from pipeline.quality.whole_set import check_set, listed_images
+from pipeline.shards.step import ShardReport
 from pipeline.sources.archives import Archives
 from pipeline.steps.ingest import check_keypoint_set, ingest_shards, ingest_step
 from stages.context import Context, pass_context
 from stages.data_stage import run_data_stage
+from stages.quality import reader_options, record_rules, set_rules, verdict
 
 
 @click.command()
 @click.argument("dataset")
 @pass_context
 def ingest(context: Context, dataset: str) -> None:
-    """Read the archives of DATASET into records: image, part mask, person ids, joints."""
+    """Read the archives of DATASET into records, image, part mask, person ids, joints, and check them."""
     params, section = context.params, context.params.dataset(dataset)
     raw, scratch = context.paths.stage("raw", dataset), context.paths.scratch
-    layout, options = LAYOUTS[section.layout], _options(section, params.seed)
+    layout, options = LAYOUTS[section.layout], reader_options(section, params.seed)
     check_keypoint_set(layout, section.keypoints)
-    step = ingest_step(raw, dataset, section.parts, params.shards.row_group, section.layout, scratch)
+    step = ingest_step(
+        raw, dataset, section.parts, params.shards.row_group, section.layout, scratch, section.keypoints,
+        record_rules(params, dataset),
+    )  # fmt: skip
     shards = ingest_shards(raw, section.layout, section.splits, params.shards.records_per_shard, options, scratch)
+    account = {} if layout.account is None else layout.account(Archives(raw, scratch), options)
+    lines: list[Line] = []
+
+    def gate(reports: dict[str, ShardReport]) -> None:
+        """The set as a whole, and all limits; what was found goes to the lists, but for shared source images."""
+        found = check_set(reports, set_rules(params, dataset, layout, account))
+        lines.extend(verdict(params, dataset, reports, found))
+        refuse(lines, "ingest", "; nothing was published")
+        for split, findings in found.items():
+            reports[split].outcomes += [one for one in findings if CHECKS[one.check].listed]
+
     reports = run_data_stage(
-        context, dataset, section, step, shards, out="ingest", kind="images", keypoint_set=section.keypoints
+        context, dataset, section, step, shards, out="ingest", kind="images", keypoint_set=section.keypoints, gate=gate
     )
     published = layout.published if section.source != "sample" else {}
     context.write_metrics(
         "ingest",
         dataset,
         {
-            split: {"images": report.records, "rejects": len(report.rejects), **report.counts}
+            split: {
+                "images": report.records,
+                "rejects": listed_images(report) - report.records,
+                **report.counts,
+            }
             | ({"published_images": published[split]} if split in published else {})
             for split, report in reports.items()
         }
-        | ({} if layout.account is None else {"source": layout.account(Archives(raw, scratch), options)}),
+        | {"findings": {line.check: line.found for line in lines}}
+        | ({"source": account} if account else {}),
     )
     told = ", ".join(
         f"{report.records} {split} images with {report.counts['people']} people" for split, report in reports.items()
     )
-    context.say(f"ingest {dataset}: {told}")
-
-
-def _options(section: Dataset, seed: int) -> ReaderOptions:
-    return ReaderOptions(
-        seed=seed,
-        splits=section.splits,
-        annotations={str(split): file for split, file in section.annotations.items()},
-        people=section.people,
-        label_set=section.parts,
-        num_keypoints=None if section.keypoints is None else len(section.keypoints),
-    )
+    remarks = ", ".join(f"{line.found} {line.check}" for line in lines if line.found)
+    context.say(f"ingest {dataset}: {told}" + (f"; {remarks}: see `hpp check {dataset}`" if remarks else ""))

@@ -20,7 +20,7 @@ from pipeline.datasets.labels import Labels, check_size, plain_labels
 from pipeline.datasets.layout import PLAIN, Layout, ReaderOptions, SourceItem
 from pipeline.datasets.lists import IMAGE_ENDINGS, read_names, split_lists
 from pipeline.datasets.splits import SPLITS, drawn_splits
-from pipeline.errors import DataError
+from pipeline.errors import DataError, UnknownIds
 from pipeline.images import decode_colour_table, decode_colours, decode_map, encode_png
 from pipeline.records import People
 from pipeline.sources.archives import Archives, Member
@@ -217,7 +217,7 @@ def ids_of_colours(colours: np.ndarray, label_set: LabelSet, name: str) -> np.nd
     """(H, W) uint8 ids of an (H, W, 3) uint8 RGB mask by the palette of `label_set`.
 
     Raises:
-        DataError: a colour is not one of the palette's.
+        UnknownIds: a colour is not one of the palette's.
     """
     keys, palette = _keys(colours), _keys(label_set.palette[: len(label_set)])
     order = np.argsort(palette)
@@ -226,7 +226,7 @@ def ids_of_colours(colours: np.ndarray, label_set: LabelSet, name: str) -> np.nd
     unknown = palette[ids] != keys
     if unknown.any():
         row, column = np.argwhere(unknown)[0]
-        raise DataError(
+        raise UnknownIds(
             f"{name}: pixel {column}, {row} has the colour {colours[row, column].tolist()}, which is none of label set "
             f"{label_set.name!r}; {int(unknown.sum())} pixels are so. Export the mask as ids or without smoothing, or give "
             "the label set's file its `palette`"

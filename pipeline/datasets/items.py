@@ -11,7 +11,7 @@ from typing import Any
 from pipeline.errors import DataError
 from pipeline.sources.archives import Member
 
-_LATER = ("label_files", "regions", "embedded")
+_LATER = ("label_files", "regions", "embedded", "hidden_untold")
 """Fields that came later."""
 
 
@@ -57,6 +57,8 @@ class SourceItem:
     """Outlines of parts, in place of a mask."""
     embedded: bool = False
     """`image` is a JSON that carries the image's bytes, as labelme's `imageData`."""
+    hidden_untold: bool = False
+    """Annotated joints have v 2 whether they are hidden or not: the source does not tell."""
 
     def content(self) -> dict[str, Any]:
         """All that decides the record, JSON-able: files by name, size and CRC."""

@@ -13,7 +13,7 @@ from pycocotools import mask as coco_mask
 
 from pipeline.datasets.items import Annotation
 from pipeline.datasets.labels import MOST_PEOPLE, Labels, annotated, whole_rle
-from pipeline.errors import DataError
+from pipeline.errors import DataError, UnknownIds
 from pipeline.images import decode_map, encode_png
 from pipeline.records import People
 from pipeline.rle import decode_rle, encode_rle
@@ -135,7 +135,7 @@ def _area(shape: Any, image_hw: tuple[int, int], label_set: LabelSet, where: str
 def _part(key: str, label_set: LabelSet, where: str) -> int | None:
     parts = OWN_LABELS | {class_key(part): place for place, part in enumerate(label_set.part_names)}
     if key not in parts and key != PERSON:
-        raise DataError(
+        raise UnknownIds(
             f"{where}: label {key!r} is none of label set {label_set.name!r} ({', '.join(label_set.part_names)}), nor `person`. "
             "Rename it, or add the class"
         )

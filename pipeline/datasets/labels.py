@@ -13,7 +13,7 @@ import numpy as np
 from pycocotools import mask as coco_mask
 
 from pipeline.datasets.items import Annotation, SourceItem
-from pipeline.errors import DataError
+from pipeline.errors import DataError, SizesDiffer, UnknownIds
 from pipeline.images import decode_map, encode_png
 from pipeline.records import People
 from pipeline.rle import Rle, check_rle, decode_rle
@@ -24,6 +24,7 @@ MOST_PEOPLE = 254
 """Ids that fit into a map beside 0 and 255."""
 
 _VOC_CLASSES = 21
+_TOLD = 8
 _LUMA = (0.299, 0.587, 0.114)
 
 
@@ -65,10 +66,10 @@ def check_size(array: np.ndarray, image_hw: tuple[int, int], name: str) -> None:
     """Refuse a map of another size than its image.
 
     Raises:
-        DataError: height or width differ.
+        SizesDiffer: height or width differ.
     """
     if array.shape != image_hw:
-        raise DataError(
+        raise SizesDiffer(
             f"{name} is {array.shape[1]}x{array.shape[0]}, its image is {image_hw[1]}x{image_hw[0]}. Export one of them again"
         )
 
@@ -77,20 +78,22 @@ def check_mask(mask: np.ndarray, image_hw: tuple[int, int], name: str, label_set
     """Refuse a mask of another size than its image, or with an id that is neither of `label_set` nor 255.
 
     Raises:
-        DataError: it is such a mask.
+        SizesDiffer, UnknownIds: it is such a mask.
     """
     check_size(mask, image_hw, name)
-    unknown = [int(value) for value in np.unique(mask) if value >= len(label_set) and value != IGNORE]
+    counts = np.bincount(mask.ravel(), minlength=256)
+    unknown = [int(value) for value in np.flatnonzero(counts) if value >= len(label_set) and value != IGNORE]
+    told = ", ".join(f"{value}: {counts[value]}" for value in unknown[:_TOLD]) + (", ..." if unknown[_TOLD:] else "")
     if unknown and set(unknown) <= _palette_greys(label_set):
-        raise DataError(
+        raise UnknownIds(
             f"{name} holds the values {unknown}: the grey of PASCAL VOC's colours, not ids. Two kinds of such masks go "
             f"about: PNGs with a colour table, whose indices are the ids, and grey PNGs whose values are the ids 0 to "
             f"{len(label_set) - 1}. This one was made grey from the first kind. Take the PNGs as they were published"
         )
     if unknown:
-        raise DataError(
-            f"{name} holds the ids {unknown}, label set {label_set.name!r} has 0 to {len(label_set) - 1} and {IGNORE}. "
-            "Choose the right label set or export the mask as class ids"
+        raise UnknownIds(
+            f"{name} holds the ids {unknown}, label set {label_set.name!r} has 0 to {len(label_set) - 1} and {IGNORE}; "
+            f"pixels of each: {told}. Choose the right label set or export the mask as class ids"
         )
 
 
@@ -143,7 +146,7 @@ def whole_rle(segmentation: Any, image_hw: tuple[int, int], name: str) -> Rle:
     except (TypeError, ValueError, KeyError, IndexError) as error:
         raise DataError(f"{name}: a segmentation is no polygon and no RLE ({error}). Mend the annotation") from error
     if list(rle["size"]) != [height, width]:
-        raise DataError(f"{name}: a mask of {rle['size']}, the image is {[height, width]}. Mend the annotation")
+        raise SizesDiffer(f"{name}: a mask of {rle['size']}, the image is {[height, width]}. Mend the annotation")
     counts = rle["counts"]
     return {"size": [height, width], "counts": counts.decode("ascii") if isinstance(counts, bytes) else counts}
 

@@ -13,9 +13,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+import numpy as np
+
 from pipeline.datasets.items import Annotation, SourceItem
 from pipeline.datasets.labels import Labels, plain_labels
-from pipeline.errors import DataError
+from pipeline.errors import DataError, SizesDiffer
 from pipeline.images import decode_image
 from pipeline.records import ImageRecord
 from pipeline.sources.archives import Archives
@@ -69,6 +71,7 @@ class Layout:
         keypoint_sets: the keypoint sets that its joints can be of; empty where it has none, None where any will do.
         labels: reads the labels of an item.
         account: figures about the source as a whole for the metrics: how it was split, what no split holds.
+        source_image: sample id -> the image that it was cut from, where the ids tell.
     """
 
     name: str
@@ -78,6 +81,7 @@ class Layout:
     keypoint_sets: tuple[str, ...] | None = ()
     labels: LabelReader = plain_labels
     account: Callable[[Archives, ReaderOptions], dict[str, Any]] | None = None
+    source_image: Callable[[str], str] | None = None
 
 
 def read_item(
@@ -93,20 +97,37 @@ def read_item(
     Raises:
         DataError: a file cannot be read, sizes differ, or a label is unknown; the message begins with <dataset>/<id>.
     """
+    return read_decoded(archives, item, dataset, split, label_set, labels)[0]
+
+
+def read_decoded(
+    archives: Archives,
+    item: SourceItem,
+    dataset: str,
+    split: str,
+    label_set: LabelSet,
+    labels: LabelReader = plain_labels,
+) -> tuple[ImageRecord, np.ndarray]:
+    """The record of an item as `read_item` gives it, and its image, (H, W, 3) uint8 RGB.
+
+    Raises:
+        DataError: as of `read_item`.
+    """
     try:
         image = archives.read(item.image)
         if item.embedded:
             image = embedded_image(image, item.image.name)
-        height, width = decode_image(image, item.image.name).shape[:2]
+        pixels = decode_image(image, item.image.name)
+        height, width = pixels.shape[:2]
         if item.image_hw is not None and tuple(item.image_hw) != (height, width):
-            raise DataError(
+            raise SizesDiffer(
                 f"{item.image.name} is {width}x{height}, its annotations say {item.image_hw[1]}x{item.image_hw[0]}. "
                 "Get the image again, or scale the annotations with it"
             )
         known = labels(archives, item, (height, width), label_set)
     except DataError as error:
-        raise DataError(f"{dataset}/{item.sample_id}: {error}") from error
-    return ImageRecord(
+        raise type(error)(f"{dataset}/{item.sample_id}: {error}") from error
+    record = ImageRecord(
         sample_id=item.sample_id,
         dataset=dataset,
         split=split,
@@ -118,6 +139,7 @@ def read_item(
         people_map=known.people_map,
         people=known.people,
     )
+    return record, pixels
 
 
 def embedded_image(data: bytes, name: str) -> bytes:
@@ -132,4 +154,4 @@ def embedded_image(data: bytes, name: str) -> bytes:
         raise DataError(f"{name}: no readable imageData ({error}). Put the photo beside it") from error
 
 
-__all__ = ["PLAIN", "Annotation", "Layout", "ListItems", "ReaderOptions", "SourceItem", "read_item"]
+__all__ = ["PLAIN", "Annotation", "Layout", "ListItems", "ReaderOptions", "SourceItem", "read_decoded", "read_item"]

@@ -31,13 +31,14 @@ def lip_items(archives: Archives, split: str, _: ReaderOptions = PLAIN, /) -> li
     ids = read_ids(archives, list_file)
     masks: dict[str, Member] = {}
     joints: dict[str, tuple[float, ...]] = {}
+    hidden_untold = False
     if split != "test":
         masks = archives.folder_files(f"{split}_segmentations")
         table = archives.find(f"lip_{split}_set.csv")
         if table is not None:
             joints = parse_pose_csv(read_text(archives, table), table.name)
         elif (table := archives.find(f"LIP_SP_{split.upper()}_annotations.json")) is not None:
-            joints = parse_pose_json(read_text(archives, table), table.name)
+            joints, hidden_untold = parse_pose_json(read_text(archives, table), table.name), True
     items = []
     for sample_id in ids:
         for kind, files in (("image", images), ("mask", masks)):
@@ -49,6 +50,7 @@ def lip_items(archives: Archives, split: str, _: ReaderOptions = PLAIN, /) -> li
                 image=images[sample_id],
                 mask=masks.get(sample_id),
                 annotations=(Annotation(keypoints=joints.get(sample_id, (0.0,) * (3 * NUM_JOINTS))),),
+                hidden_untold=hidden_untold,
             )
         )
     return items
@@ -92,4 +94,16 @@ def _coco_triple(x: float, y: float, occluded: float) -> tuple[float, float, flo
     return (x, y, 1.0 if occluded == 1 else 2.0)
 
 
-LIP = Layout("lip", ("train", "val", "test"), lip_items, {"train": 30462, "val": 10000, "test": 10000}, ("lip16",))
+def lip_source_image(sample_id: str) -> str:
+    """The COCO image of a crop: <imageId>_<personId> -> <imageId>. LIP's splits share some of them."""
+    return sample_id.rpartition("_")[0] or sample_id
+
+
+LIP = Layout(
+    "lip",
+    ("train", "val", "test"),
+    lip_items,
+    {"train": 30462, "val": 10000, "test": 10000},
+    ("lip16",),
+    source_image=lip_source_image,
+)

@@ -6,17 +6,12 @@ from typing import Annotated, Literal
 
 from pydantic import Discriminator, Field, StringConstraints, Tag, model_validator
 
+from pipeline.params.quality import Limits
 from pipeline.params.section import FileName, KeypointSetName, LabelSetName, Positive, Section, Splits
 from pipeline.taxonomy import KeypointSet, LabelSet, keypoint_set, label_set
 
 _DRAWN = ("lip", "cihp", "atr", "pascal", "coco")
 """Layouts in which the sample set can be drawn."""
-
-
-class Limits(Section):
-    """What a source may hold before a stage refuses it."""
-
-    max_rejects: int = Field(0, ge=0, description="records that may be rejected before a stage fails")
 
 
 class SourceFile(Section):
@@ -56,7 +51,7 @@ class Dataset(Section):
     keypoint_set: KeypointSetName | None = Field(
         None, description="the annotated keypoints; none where the set has no joints"
     )
-    limits: Limits | None = Field(None, description="this set's own limits, in place of `quality`")
+    limits: Limits | None = Field(None, description="what differs for this set from `quality`")
 
     @model_validator(mode="after")
     def _layout(self) -> Dataset:

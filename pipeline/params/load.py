@@ -10,8 +10,9 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from pipeline.errors import ParamsError
-from pipeline.params.datasets import FILES, PLACE, Dataset, Download, Limits
+from pipeline.params.datasets import FILES, PLACE, Dataset, Download
 from pipeline.params.labels import Crop, Edges, Heatmaps, ShardsSection
+from pipeline.params.quality import Limits
 from pipeline.params.section import Section
 from pipeline.params.teachers import Detector, Pose
 from pipeline.params.training import Evaluate, Train
@@ -66,6 +67,16 @@ class Params(Section):
         if name not in known:
             raise ParamsError(f"DATASET: {name!r} is not in params.yaml; it has {', '.join(sorted(known))}")
         return known[name]
+
+    def limits(self, name: str) -> Limits:
+        """The limits in force for a data set: its own where it gives them, else those of `quality`."""
+        own = self.dataset(name).limits
+        return self.quality if own is None else self.quality.model_copy(update=own.model_dump(exclude_unset=True))
+
+    def limit_key(self, name: str, limit: str) -> str:
+        """The key in params.yaml that sets a limit of a data set."""
+        own = self.dataset(name).limits
+        return f"{self.place(name)}.limits.{limit}" if own and limit in own.model_fields_set else f"quality.{limit}"
 
 
 def load_params(path: Path, overrides: tuple[str, ...] = ()) -> Params:

@@ -24,10 +24,15 @@ from pipeline.shards.write import replace_folder, write_whole
 
 @dataclass(frozen=True)
 class Finding:
-    """A sample that was not used, or used with a remark: which, and why."""
+    """A sample that was not used, or used with a remark: which, why, and by which check of the quality gate."""
 
     sample_id: str
     reason: str
+    check: str = ""
+
+    def content(self) -> dict[str, str]:
+        """The finding as a line of a list says it."""
+        return {key: value for key, value in asdict(self).items() if value or key != "check"}
 
 
 class Tally(dict[str, float]):
@@ -50,8 +55,9 @@ class ShardReport:
         records: records written.
         counts: figures that are summed over shards.
         rejects: damaged or contradictory samples, set against the limit.
-        outcomes: samples that rightly gave no record (nobody in the image, a missed person ...).
+        outcomes: samples that rightly gave no record (nobody in the image, a missed person ...), and remarks on others.
         remarks: what the manifest says of the shard; nothing as a rule.
+        marks: what a check over the whole set needs to know of each sample; JSON-able.
     """
 
     records: int = 0
@@ -59,6 +65,7 @@ class ShardReport:
     rejects: list[Finding] = field(default_factory=list)
     outcomes: list[Finding] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
+    marks: list[dict[str, Any]] = field(default_factory=list)
 
     def add(self, other: ShardReport) -> None:
         """Sum another shard's report into this one."""
@@ -67,6 +74,7 @@ class ShardReport:
         self.rejects += other.rejects
         self.outcomes += other.outcomes
         self.remarks += other.remarks
+        self.marks += other.marks
 
 
 Work = Callable[[Any], tuple[bytes, ShardReport]]
@@ -93,6 +101,7 @@ class Step:
         suffix: ending of the shards, "parquet" or "npz".
         work: makes a shard.
         parallel: False for work that holds a network and uses all cores by itself.
+        checks: what else decides the report, JSON-able; part of the key, not of the manifest.
     """
 
     name: str
@@ -101,10 +110,12 @@ class Step:
     suffix: str
     work: Work
     parallel: bool = True
+    checks: Mapping[str, Any] = field(default_factory=dict)
 
     def key(self, shard: ShardInput) -> str:
         """The content address of a shard of this step."""
-        described = json.dumps([self.name, self.version, self.parameters, shard.content], sort_keys=True)
+        parts = [self.name, self.version, self.parameters, shard.content]
+        described = json.dumps([*parts, self.checks] if self.checks else parts, sort_keys=True)
         return hashlib.sha256(described.encode()).hexdigest()[:40]
 
 
@@ -134,8 +145,9 @@ def _make(task: _Task) -> None:
     content = {
         "records": report.records,
         "counts": dict(report.counts),
-        "rejects": [asdict(finding) for finding in report.rejects],
-        "outcomes": [asdict(finding) for finding in report.outcomes],
+        "rejects": [finding.content() for finding in report.rejects],
+        "outcomes": [finding.content() for finding in report.outcomes],
+        "marks": report.marks,
         "remarks": report.remarks,
         "sha256": hashlib.sha256(data).hexdigest(),
     }
@@ -151,6 +163,7 @@ def _finished(path: Path) -> _Finished:
         rejects=[Finding(**finding) for finding in content["rejects"]],
         outcomes=[Finding(**finding) for finding in content["outcomes"]],
         remarks=content.get("remarks", []),
+        marks=content.get("marks", []),
     )
     return _Finished(report, content.get("sha256", ""))
 
@@ -177,10 +190,11 @@ def run_step(
     scratch: Path,
     *,
     workers: int,
-    max_rejects: int,
+    max_rejects: int | None,
     limit_key: str,
     progress: Callable[[int], None],
     card: Callable[[Mapping[str, ShardReport]], str] | None = None,
+    gate: Callable[[dict[str, ShardReport]], None] | None = None,
 ) -> dict[str, ShardReport]:
     """Make all shards that scratch lacks, then publish the folder.
 
@@ -192,16 +206,18 @@ def run_step(
         out: the folder to publish: <out>/<split>/part-00000.<suffix>, manifest.json, rejects.jsonl, outcomes.jsonl.
         scratch: folder of finished shards by key.
         workers: processes.
-        max_rejects: more rejects than this is an error, and nothing is published.
+        max_rejects: more rejects than this is an error, and nothing is published; None: any number passes.
         limit_key: the parameter that sets it, for the error.
         progress: told the number of shards that are done.
         card: reports -> the text of a README.md beside the splits.
+        gate: looks at the whole before it is published: may add outcomes, and raises DataError to refuse. Rejects that
+            name their check are its business and not set against `max_rejects`.
 
     Returns:
         split -> the sum of its shards' reports.
 
     Raises:
-        DataError: too many rejects.
+        DataError: too many rejects, or the gate refuses.
     """
     folder = scratch / step.name
     folder.mkdir(parents=True, exist_ok=True)
@@ -217,15 +233,16 @@ def run_step(
     reports = {split: ShardReport() for split in splits}
     for shard, path in zip(shards, paths, strict=True):
         reports[shard.split].add(_finished(path).report)
-    _refuse_rejects(
-        step.name, [finding for report in reports.values() for finding in report.rejects], max_rejects, limit_key
-    )
+    if gate is not None:
+        gate(reports)
+    rejects = [one for report in reports.values() for one in report.rejects if gate is None or not one.check]
+    _refuse_rejects(step.name, rejects, max_rejects, limit_key)
     _publish(step, shards, paths, reports, describe, out, card(reports) if card else None)
     return reports
 
 
-def _refuse_rejects(name: str, rejects: Sequence[Finding], limit: int, limit_key: str) -> None:
-    if len(rejects) > limit:
+def _refuse_rejects(name: str, rejects: Sequence[Finding], limit: int | None, limit_key: str) -> None:
+    if limit is not None and len(rejects) > limit:
         more = f" (and {len(rejects) - 1} more)" if len(rejects) > 1 else ""
         raise DataError(
             f"{rejects[0].reason}{more}. {name} rejected {len(rejects)}, {limit_key} allows {limit}; nothing was published. "
@@ -258,7 +275,7 @@ def _publish(
                 remarks += [f"{name}: {remark}" for remark in finished.report.remarks]
             replace(describe(split, tuple(entries)), remarks=tuple(remarks)).write(aside / split)
             for kind in ("rejects", "outcomes"):
-                lines = [json.dumps(asdict(finding)) + "\n" for finding in getattr(report, kind)]
+                lines = [json.dumps(finding.content()) + "\n" for finding in getattr(report, kind)]
                 (aside / split / f"{kind}.jsonl").write_text("".join(lines), encoding="utf-8")
         if card is not None:
             (aside / "README.md").write_text(card, encoding="utf-8")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -10,9 +10,12 @@ from typing import Any
 
 from pipeline.datasets.items import SourceItem
 from pipeline.datasets.labels import plain_labels
-from pipeline.datasets.layout import PLAIN, LabelReader, Layout, ReaderOptions, read_item
+from pipeline.datasets.layout import PLAIN, LabelReader, Layout, ReaderOptions, read_decoded
 from pipeline.datasets.registry import LAYOUTS
 from pipeline.errors import DataError, ParamsError
+from pipeline.quality.examine import DEFAULT_RULES, Examiner, Rules
+from pipeline.quality.looks import look, pixel_hash
+from pipeline.records import ImageRecord
 from pipeline.rows import IMAGE_SCHEMA, image_row
 from pipeline.shards.step import Finding, ShardInput, ShardReport, Step, content_hash
 from pipeline.shards.write import parquet_bytes
@@ -20,6 +23,8 @@ from pipeline.sources.archives import Archives
 from pipeline.taxonomy import LABEL_SETS, KeypointSet, LabelSet, label_set
 
 VERSION = 1
+CHECKS_VERSION = 1
+"""Raised by hand when the same record would get other findings or marks."""
 
 
 @dataclass(frozen=True)
@@ -31,41 +36,94 @@ class Chunk:
 
 
 @dataclass(frozen=True)
-class IngestWork:
-    """Reads, checks and packs the images of one shard."""
+class ChunkReader:
+    """Reads and checks the images of one shard."""
 
     folder: Path
     dataset: str
     label_set: LabelSet
-    row_group: int
+    examiner: Examiner
     labels: LabelReader = plain_labels
     scratch: Path | None = None
     """Where archives without random access are unpacked, once; none: into passing files."""
 
-    def __call__(self, chunk: Chunk) -> tuple[bytes, ShardReport]:
-        """The parquet bytes of the chunk's records."""
+    def read(self, chunk: Chunk, report: ShardReport) -> Iterator[ImageRecord]:
+        """The records of the chunk that can be used; `report` is told of them, and of all others."""
         archives = _archives(self.folder, self.folder.stat().st_mtime_ns, self.scratch)
-        rows, report = [], ShardReport()
         for item in chunk.items:
             try:
-                record = read_item(archives, item, self.dataset, chunk.split, self.label_set, self.labels)
+                record, pixels = read_decoded(archives, item, self.dataset, chunk.split, self.label_set, self.labels)
+                found = self.examiner(record, not item.hidden_untold)
             except DataError as error:
-                report.rejects.append(Finding(item.sample_id, str(error)))
+                report.rejects.append(Finding(item.sample_id, str(error), error.check))
                 continue
-            rows.append(image_row(record))
+            rejected = [one for one in found if one.check in self.examiner.rules.rejecting]
+            report.rejects += rejected
+            report.outcomes += [one for one in found if one not in rejected]
+            if rejected:
+                continue
             report.records += 1
             report.counts["people"] += int((~record.people.crowd).sum())
             report.counts["crowds"] += int(record.people.crowd.sum())
             report.counts["bytes"] += len(record.image)
             if record.people.keypoints is not None:
                 report.counts["keypoints"] += int((record.people.keypoints[..., 2] > 0).sum())
+            report.marks.append({"sample_id": record.sample_id, "pixels": pixel_hash(pixels), "look": look(pixels)})
+            yield record
+
+
+@dataclass(frozen=True)
+class IngestWork:
+    """Reads, checks and packs the images of one shard."""
+
+    reader: ChunkReader
+    row_group: int
+
+    def __call__(self, chunk: Chunk) -> tuple[bytes, ShardReport]:
+        """The parquet bytes of the chunk's records."""
+        report = ShardReport()
+        rows = [image_row(record) for record in self.reader.read(chunk, report)]
         return parquet_bytes(rows, IMAGE_SCHEMA, self.row_group), report
+
+
+@dataclass(frozen=True)
+class CheckWork:
+    """Reads and checks the images of one shard, and keeps nothing of them but the report."""
+
+    reader: ChunkReader
+
+    def __call__(self, shard: ShardInput) -> ShardReport:
+        """What became of the shard's images."""
+        report = ShardReport()
+        for _ in self.reader.read(shard.inputs, report):
+            pass
+        return report
 
 
 @lru_cache(maxsize=1)
 def _archives(folder: Path, modified: int, scratch: Path | None) -> Archives:
     """Each process opens a folder's archives once, and again when download has put another folder in its place."""
     return Archives(folder, scratch)
+
+
+def chunk_reader(
+    folder: Path,
+    dataset: str,
+    parts: str | LabelSet,
+    layout: str = "lip",
+    scratch: Path | None = None,
+    keypoints: KeypointSet | None = None,
+    rules: Rules = DEFAULT_RULES,
+) -> ChunkReader:
+    """The reader of one data set.
+
+    Args:
+        parts: its label set or that one's name.
+        keypoints: its annotated joints.
+        rules: what counts as a finding.
+    """
+    chosen = label_set(parts) if isinstance(parts, str) else parts
+    return ChunkReader(folder, dataset, chosen, Examiner.of(chosen, keypoints, rules), LAYOUTS[layout].labels, scratch)
 
 
 def ingest_step(
@@ -75,18 +133,25 @@ def ingest_step(
     row_group: int,
     layout: str = "lip",
     scratch: Path | None = None,
+    keypoints: KeypointSet | None = None,
+    rules: Rules = DEFAULT_RULES,
 ) -> Step:
-    """The step for one data set; `parts` is its label set or that one's name."""
-    chosen = label_set(parts) if isinstance(parts, str) else parts
+    """The step for one data set; arguments as of `chunk_reader`."""
+    reader = chunk_reader(folder, dataset, parts, layout, scratch, keypoints, rules)
+    chosen = reader.label_set
     parameters: dict[str, Any] = {"dataset": dataset, "label_set": chosen.name, "row_group": row_group}
     if chosen.name not in LABEL_SETS:
         parameters |= {"part_names": list(chosen.part_names), "colours": chosen.colours and list(chosen.colours)}
-    labels = LAYOUTS[layout].labels
-    if labels is not plain_labels:
+    if reader.labels is not plain_labels:
         parameters["layout"] = layout
-    return Step(
-        "ingest", VERSION, parameters, "parquet", IngestWork(folder, dataset, chosen, row_group, labels, scratch)
-    )
+    checks = {
+        "version": CHECKS_VERSION,
+        "keypoints": list(reader.examiner.keypoint_names),
+        "keypoint_tolerance": rules.keypoint_tolerance,
+        "small_mask_px": rules.small_mask_px,
+        "rejecting": sorted(rules.rejecting),
+    }
+    return Step("ingest", VERSION, parameters, "parquet", IngestWork(reader, row_group), checks=checks)
 
 
 def check_keypoint_set(layout: Layout, keypoints: KeypointSet | None) -> None:

@@ -56,7 +56,10 @@ def test_later_overrides_win():
         ("edges.colour=1", "edges.colour is not a known key; known here are between_people, width"),
         ("pose.fit.colour=1", "pose.fit.colour is not a known key; known here are architecture, batch_size"),
         ("datasets.lip.colour=1", "datasets.lip.colour is not a known key; known here are annotations, images"),
-        ("datasets.lip.limits.colour=1", "datasets.lip.limits.colour is not a known key; known here are max_rejects"),
+        (
+            "datasets.lip.limits.colour=1",
+            "datasets.lip.limits.colour is not a known key; known here are keypoint_tolerance, max_",
+        ),
         ("edges.width=4", "edges.width: expected an odd number of pixels; found 4"),
         ("edges.width=0", "edges.width: Input should be greater than or equal to 1; found 0"),
         ("edges.width=3.0", "edges.width: Input should be a valid integer; found 3.0"),
