@@ -41,8 +41,8 @@ def pascal_items(archives: Archives, split: str, _: ReaderOptions = PLAIN, /) ->
             if sample_id not in files:
                 raise DataError(f"{list_file.name}: names {sample_id!r}, but {kind} lacks it. {_HINT}")
         files_of_joints = (joints[sample_id],) if sample_id in joints else ()
-        files = (images[sample_id], masks[sample_id])
-        items.append(SourceItem(sample_id, *files, label_files=files_of_joints, hidden_untold=True))
+        image, mask = images[sample_id], masks[sample_id]
+        items.append(SourceItem(sample_id, image, mask, label_files=files_of_joints, hidden_untold=True))
     return items
 
 

@@ -12,14 +12,15 @@ SHARE = 0.1
 LEAST_BORDERS = 50
 """A mask of fewer pixels at borders is not judged."""
 
-_REACH = 3
+_REACH = 5
 
 
 def smoothed_share(mask: np.ndarray) -> float:
     """Share of the pixels at a mask's borders that interpolation has made; 0 where the mask has hardly a border.
 
-    Such a pixel differs from both its neighbours in a row (or column), its id lies between theirs, and within three
-    pixels on either side the ids stand still: a ramp between two parts, not a gradient.
+    Such a pixel differs from both its neighbours in a row (or column), its id lies between theirs, and within five
+    pixels on either side the ids stand still: a ramp between two parts, not a gradient. Masks enlarged more than sixfold
+    have longer ramps and are not found.
 
     Args:
         mask: (H, W) uint8 ids; borders with 255 are left out.
