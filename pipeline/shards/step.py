@@ -55,7 +55,7 @@ class ShardReport:
         records: records written.
         counts: figures that are summed over shards.
         rejects: damaged or contradictory samples, set against the limit.
-        outcomes: samples that rightly gave no record (nobody in the image, a missed person ...), and remarks on others.
+        outcomes: samples that rightly gave no record (nobody in the image, a missed person ...), and findings about others.
         remarks: what the manifest says of the shard; nothing as a rule.
         marks: what a check over the whole set needs to know of each sample; JSON-able.
     """
