@@ -1,4 +1,4 @@
-"""The two errors that are the user's to mend; a stage turns them into one line and exit code 2."""
+"""The errors that are the user's to mend; a stage turns them into one line and exit code 2."""
 
 from typing import ClassVar
 

@@ -13,6 +13,10 @@ from pipeline.errors import DataError
 _JPEG, _PNG = b"\xff\xd8", b"\x89PNG\r\n\x1a\n"
 _SCAN = 0xDA
 _PALETTE = 3
+SIDEWAYS = (5, 6, 7, 8)
+"""EXIF orientations whose upright image has its height for the stored one's width."""
+_ORIENTATION = 0x0112
+"""EXIF's tag."""
 PNG_LEVEL = 6
 JPEG_QUALITY = 95
 
@@ -34,6 +38,15 @@ def decode_image(data: bytes, name: str) -> np.ndarray:
     if pixels is None:
         raise DataError(f"{name}: not a readable JPEG or PNG ({len(data)} bytes). Get the file again")
     return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
+
+
+def exif_orientation(data: bytes) -> int:
+    """The EXIF orientation of an image file: 1 upright, 5 to 8 stored on its side; 1 where it says nothing."""
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            return int(image.getexif().get(_ORIENTATION, 1))
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return 1
 
 
 def decode_map(data: bytes, name: str) -> np.ndarray:

@@ -23,6 +23,7 @@ from pipeline.images import encode_png
 from pipeline.records import People
 from pipeline.rle import decode_rle
 from pipeline.sources.archives import Archives, Member
+from pipeline.sources.containers import told_name
 from pipeline.taxonomy import LabelSet, class_key
 
 _PERSON = "person"
@@ -115,7 +116,7 @@ def _refuse_strays(known: set[Any], meant: tuple[Any, ...], name: str) -> None:
 
 
 def _file_name(image: dict[str, Any]) -> str:
-    return str(image["file_name"]).replace("\\", "/")
+    return told_name(str(image["file_name"]).replace("\\", "/"))
 
 
 def _image(archives: Archives, name: str, table: str) -> Member:

@@ -21,6 +21,7 @@ from pipeline.datasets.lists import IMAGE_ENDINGS, read_names, split_lists
 from pipeline.datasets.splits import SPLITS, drawn_splits
 from pipeline.errors import DataError
 from pipeline.sources.archives import Archives, Member
+from pipeline.sources.containers import told_name
 from pipeline.taxonomy import LabelSet
 
 _LIST = ".txt"
@@ -91,7 +92,7 @@ def _image(
     archives: Archives, places: dict[tuple[tuple[str, ...], str], Member], file: Member, content: dict[str, Any]
 ) -> Member | None:
     """The photo where imagePath leads to, else of that name beside the JSON, else anywhere; None for `imageData`."""
-    told = str(content.get("imagePath") or "").replace("\\", "/")
+    told = told_name(str(content.get("imagePath") or "").replace("\\", "/"))
     folder, name = posixpath.dirname(file.path), posixpath.basename(told)
     for path in (posixpath.normpath(posixpath.join(folder, told)), posixpath.join(folder, name)):
         if name and (file.archive, path) in places:

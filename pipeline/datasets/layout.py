@@ -18,7 +18,7 @@ import numpy as np
 from pipeline.datasets.items import Annotation, SourceItem
 from pipeline.datasets.labels import Labels, plain_labels
 from pipeline.errors import DataError, SizesDiffer
-from pipeline.images import decode_image
+from pipeline.images import SIDEWAYS, decode_image, exif_orientation
 from pipeline.records import ImageRecord
 from pipeline.sources.archives import Archives
 from pipeline.taxonomy import LabelSet
@@ -125,6 +125,8 @@ def read_decoded(
                 "Get the image again, or scale the annotations with it"
             )
         known = labels(archives, item, (height, width), label_set)
+    except SizesDiffer as error:
+        raise SizesDiffer(f"{dataset}/{item.sample_id}: {error}{_why(image)}") from error
     except DataError as error:
         raise type(error)(f"{dataset}/{item.sample_id}: {error}") from error
     record = ImageRecord(
@@ -140,6 +142,17 @@ def read_decoded(
         people=known.people,
     )
     return record, pixels
+
+
+def _why(image: bytes) -> str:
+    """Why an image may have another size than its labels: it is stored on its side, and they were made of it as stored."""
+    orientation = exif_orientation(image)
+    if orientation not in SIDEWAYS:
+        return ""
+    return (
+        f". The image is stored on its side (EXIF orientation {orientation}) and read upright, as viewers show it: make the labels "
+        "of the upright image, or turn them"
+    )
 
 
 def embedded_image(data: bytes, name: str) -> bytes:

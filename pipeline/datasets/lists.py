@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pipeline.datasets.splits import SPLITS
 from pipeline.errors import DataError
 from pipeline.sources.archives import Archives, Member
+from pipeline.sources.containers import told_name
 
 IMAGE_ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 
@@ -18,7 +19,7 @@ def read_text(archives: Archives, member: Member) -> str:
         DataError: it is damaged or no UTF-8.
     """
     try:
-        return archives.read(member).decode("utf-8-sig")
+        return told_name(archives.read(member).decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         raise DataError(f"{member.name}: not a text file ({error}). Get the archive again") from error
 

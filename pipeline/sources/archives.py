@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from pipeline.errors import DataError
-from pipeline.sources.containers import Container, OpenScratch, ZipContainer, is_archive, open_container
+from pipeline.sources.containers import Container, OpenScratch, ZipContainer, is_archive, open_container, told_name
 from pipeline.sources.unpacked import Unpacked
 
 
@@ -97,7 +97,7 @@ class Archives:
         Raises:
             DataError: there are two such files.
         """
-        parts = PurePosixPath(tail).parts
+        parts = PurePosixPath(told_name(tail)).parts
         folder = parts[-2] if len(parts) > 1 else None
         if folder is None:
             candidates = [m for files in self._folders.values() for m in files.get(parts[-1], [])]

@@ -6,6 +6,7 @@ import io
 import json
 import shutil
 import struct
+import unicodedata
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -16,11 +17,18 @@ from typing import IO, Protocol
 from pipeline.sources.tar import TarEntry, index_tar, tar_to_zip
 
 _LOCAL_HEADER = struct.Struct("<4s5H3L2H")
+_UTF8 = 0x800
+"""Flag of a zip entry whose name is UTF-8."""
 COMPRESSED_TARS = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 ARCHIVES = (".zip", ".tar", *COMPRESSED_TARS)
 
 OpenScratch = Callable[[str, Callable[[IO[bytes]], None]], IO[bytes]]
 """Ending and writer of a scratch file -> the file, opened for reading."""
+
+
+def told_name(name: str) -> str:
+    """A file's name as people write it: composed characters, where macOS decomposes them (é as e and an accent)."""
+    return unicodedata.normalize("NFC", name)
 
 
 def is_archive(name: str) -> bool:
@@ -49,18 +57,19 @@ class ZipContainer:
 
     def __init__(self, file: Path | IO[bytes]) -> None:
         self._zip = zipfile.ZipFile(file)
+        self._infos = {_zip_path(info): info for info in self._zip.infolist()}
 
     def files(self) -> Iterator[tuple[str, int, int]]:
         """Path, size and CRC-32 of every file, in the archive's order."""
-        return ((info.filename, info.file_size, info.CRC) for info in self._zip.infolist() if not info.is_dir())
+        return ((_zip_path(info), info.file_size, info.CRC) for info in self._zip.infolist() if not info.is_dir())
 
     def read(self, path: str) -> bytes:
         """A file's bytes, checked against its CRC."""
-        return self._zip.read(path)
+        return self._zip.read(self._infos[path])
 
     def inner(self, path: str, scratch: OpenScratch) -> IO[bytes]:
         """A stored file lies in one piece behind its local header and is read where it is; a deflated one is unpacked."""
-        info = self._zip.getinfo(path)
+        info = self._infos[path]
         if info.compress_type != zipfile.ZIP_STORED:
 
             def unpack(target: IO[bytes]) -> None:
@@ -75,6 +84,16 @@ class ZipContainer:
         return io.BufferedReader(_Slice(file, start, info.file_size))
 
 
+def _zip_path(info: zipfile.ZipInfo) -> str:
+    """A file's path; macOS and others write UTF-8 without saying so, which the format then takes for DOS characters."""
+    if info.flag_bits & _UTF8 or info.filename.isascii():
+        return told_name(info.filename)
+    try:
+        return told_name(info.filename.encode("cp437").decode("utf-8"))
+    except UnicodeError:
+        return told_name(info.filename)
+
+
 class TarContainer:
     """A plain tar, read in place by an index that is made once."""
 
@@ -85,7 +104,7 @@ class TarContainer:
             target.write(json.dumps([astuple(entry) for entry in index_tar(file)]).encode())
 
         with scratch(".index.json", write) as index:
-            self._entries = [TarEntry(*fields) for fields in json.load(index)]
+            self._entries = [TarEntry(told_name(path), *rest) for path, *rest in json.load(index)]
         self._by_path = {entry.path: entry for entry in self._entries}
 
     def files(self) -> Iterator[tuple[str, int, int]]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import IO
 
 from pipeline.sources.archives import Archives
-from pipeline.sources.containers import Container, OpenScratch, is_archive
+from pipeline.sources.containers import Container, OpenScratch, is_archive, told_name
 from pipeline.sources.download import UNPACKED, local_files
 
 
@@ -15,7 +15,7 @@ class LooseFiles:
     """Loose files as the one archive that they become."""
 
     def __init__(self, source: Path, files: Sequence[Path]) -> None:
-        self._paths = {path.relative_to(source).as_posix(): path for path in files}
+        self._paths = {told_name(path.relative_to(source).as_posix()): path for path in files}
 
     def files(self) -> Iterator[tuple[str, int, int]]:
         """Path and size of every file, in the archive's order; no checksum, which would cost reading all of them."""

@@ -13,6 +13,7 @@ from pipeline.datasets.labels import plain_labels
 from pipeline.datasets.layout import PLAIN, LabelReader, Layout, ReaderOptions, read_decoded
 from pipeline.datasets.registry import LAYOUTS
 from pipeline.errors import DataError, ParamsError
+from pipeline.images import exif_orientation
 from pipeline.quality.examine import DEFAULT_RULES, Examiner, Rules
 from pipeline.quality.looks import look, pixel_hash
 from pipeline.records import ImageRecord
@@ -22,7 +23,7 @@ from pipeline.shards.write import parquet_bytes
 from pipeline.sources.archives import Archives
 from pipeline.taxonomy import LABEL_SETS, KeypointSet, LabelSet, label_set
 
-VERSION = 1
+VERSION = 2
 CHECKS_VERSION = 1
 """Raised by hand when the same record would get other findings or marks."""
 
@@ -66,6 +67,8 @@ class ChunkReader:
             report.counts["people"] += int((~record.people.crowd).sum())
             report.counts["crowds"] += int(record.people.crowd.sum())
             report.counts["bytes"] += len(record.image)
+            if exif_orientation(record.image) != 1:
+                report.counts["turned_upright"] += 1
             if record.people.keypoints is not None:
                 report.counts["keypoints"] += int((record.people.keypoints[..., 2] > 0).sum())
             report.marks.append({"sample_id": record.sample_id, "pixels": pixel_hash(pixels), "look": look(pixels)})
