@@ -9,16 +9,16 @@ from typing import Any
 import numpy as np
 
 from pipeline.images import decode_image
-from pipeline.pose.base import PoseEstimator
 from pipeline.rows import POSE_SCHEMA
+from pipeline.shards.raw_outputs import memory_remarks
 from pipeline.shards.read import read_rows
 from pipeline.shards.step import ShardReport, Step
 from pipeline.shards.write import parquet_bytes
+from pipeline.steps.estimating import VERSION as RAW_VERSION
+from pipeline.steps.estimating import RawJoints
 
 VERSION = 1
 ANNOTATED = "annotated"
-CALL = 32
-"""People per call of the teacher."""
 
 
 @dataclass(frozen=True)
@@ -46,22 +46,24 @@ class AnnotatedPoseWork:
 class PseudoPoseWork:
     """Data sets without joints: the teacher's, each kept where its confidence reaches `min_confidence`."""
 
-    estimator: PoseEstimator
+    raw_joints: RawJoints
     min_confidence: float
     row_group: int
 
     def __call__(self, inputs: tuple[Path]) -> tuple[bytes, ShardReport]:
         """The parquet bytes of the shard's poses."""
         rows, report = [], ShardReport()
+        estimator = self.raw_joints.estimator
+        before = estimator.halvings
         crops = read_rows(inputs[0], ["sample_id", "image", "box", "to_source"])
-        # A few people at a time: their decoded pixels, and no more, are in memory.
-        for start in range(0, len(crops), CALL):
-            part = crops[start : start + CALL]
-            images = [decode_image(crop["image"]["bytes"], crop["sample_id"]) for crop in part]
-            found = self.estimator.estimate_many(images, [_box_in_crop(crop) for crop in part])
-            for crop, joints in zip(part, found, strict=True):
-                rows.append(self._pseudo(crop["sample_id"], joints[0], report))
+        people = (
+            (crop["sample_id"], decode_image(crop["image"]["bytes"], crop["sample_id"]), _box_in_crop(crop))
+            for crop in crops
+        )
+        for sample_id, joints in self.raw_joints.of(people):
+            rows.append(self._pseudo(sample_id, joints, report))
         report.records = len(rows)
+        report.remarks += memory_remarks(estimator.halvings - before)
         return parquet_bytes(rows, POSE_SCHEMA, self.row_group), report
 
     def _pseudo(self, sample_id: str, found: np.ndarray, report: ShardReport) -> dict[str, Any]:
@@ -71,15 +73,15 @@ class PseudoPoseWork:
         report.counts["pseudo"] += int(kept.sum())
         report.counts["below_min_confidence"] += int((~kept).sum())
         report.counts["confidence_sum"] += float(found[:, 2].sum())
-        origin = np.where(kept, self.estimator.teacher_id, "")
+        origin = np.where(kept, self.raw_joints.estimator.teacher_id, "")
         return _row(sample_id, keypoints.astype(np.float32), origin, found[:, 2])
 
 
 def _box_in_crop(crop: dict[str, Any]) -> np.ndarray:
-    """(1, 4) the person's box in the crop's own pixels."""
+    """(4,) float32, the person's box in the crop's own pixels."""
     box = np.array(crop["box"], np.float32)
     box[:2] -= np.array(crop["to_source"], np.float32)[:, 2]
-    return box[None]
+    return box
 
 
 def _row(sample_id: str, keypoints: np.ndarray, origin: np.ndarray, confidence: np.ndarray) -> dict[str, Any]:
@@ -97,13 +99,15 @@ def annotated_pose_step(num_keypoints: int, row_group: int) -> Step:
     return Step("pose", VERSION, parameters, "parquet", AnnotatedPoseWork(num_keypoints, row_group))
 
 
-def pseudo_pose_step(estimator: PoseEstimator, min_confidence: float, row_group: int) -> Step:
+def pseudo_pose_step(raw_joints: RawJoints, min_confidence: float, row_group: int) -> Step:
     """The step for a data set without joints."""
+    estimator = raw_joints.estimator
     parameters = {
         "origin": estimator.teacher_id,
         **asdict(estimator.settings),
+        "raw_joints": RAW_VERSION,
         "min_confidence": min_confidence,
         "row_group": row_group,
     }
-    work = PseudoPoseWork(estimator, min_confidence, row_group)
+    work = PseudoPoseWork(raw_joints, min_confidence, row_group)
     return Step("pose", VERSION, parameters, "parquet", work, parallel=False)
