@@ -20,7 +20,7 @@ from pipeline.export.files import WEB, image_file
 from pipeline.export.target import NamedSamples, Target
 from pipeline.records import Sample
 from pipeline.rle import encode_rle
-from pipeline.taxonomy import IGNORE, KeypointSet, LabelSet
+from pipeline.taxonomy import IGNORE, KeypointSet, LabelSet, class_key
 
 PERSON = 1
 FIRST_PART = 100
@@ -35,9 +35,10 @@ class Coco:
 
     def __init__(self, target: Target) -> None:
         parts = target.parts
-        if _PERSON_NAME in parts.part_names and parts.part_names != ("background", _PERSON_NAME):
+        named = next((name for name in parts.part_names if class_key(name) == _PERSON_NAME), None)
+        if named is not None and not _is_person(parts):
             raise ParamsError(
-                f"--format coco: class 'person' of label set {parts.name!r} would be taken for whole people. Rename it"
+                f"--format coco: class {named!r} of label set {parts.name!r} would be taken for whole people. Rename it"
             )
         self._target = target
         (target.folder / "annotations").mkdir()
@@ -78,6 +79,11 @@ class Coco:
         return {"person_category": PERSON, "part_categories_from": FIRST_PART + 1}
 
 
+def _is_person(parts: LabelSet) -> bool:
+    """Whether the only class is the person, so that there are no parts."""
+    return [class_key(name) for name in parts.part_names[1:]] == [_PERSON_NAME]
+
+
 def _write_item(file: IO[str], first: bool, item: dict[str, Any]) -> None:
     file.write(("\n" if first else ",\n") + json.dumps(item, ensure_ascii=False))
 
@@ -93,7 +99,7 @@ def categories(parts: LabelSet, keypoints: KeypointSet | None) -> list[dict[str,
     if keypoints is not None:
         person["keypoints"] = list(keypoints.keypoint_names)
         person["skeleton"] = [[one + 1, other + 1] for one, other in keypoints.limb_indices]
-    named = [] if _PERSON_NAME in parts.part_names else list(enumerate(parts.part_names))[1:]
+    named = [] if _is_person(parts) else list(enumerate(parts.part_names))[1:]
     return [person, *({"id": FIRST_PART + part, "name": name, "supercategory": "part"} for part, name in named)]
 
 
@@ -110,7 +116,7 @@ def annotations_of(sample: Sample, parts: LabelSet, keypoints: KeypointSet | Non
         return
     if (mask == IGNORE).any():
         yield {**_region(PERSON, mask == IGNORE), "iscrowd": 1, **_joints(None, keypoints)}
-    if _PERSON_NAME in parts.part_names:
+    if _is_person(parts):
         return
     whose = np.zeros_like(mask) if people is None else people
     for person in np.unique(whose):

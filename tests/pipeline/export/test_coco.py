@@ -164,6 +164,6 @@ def test_without_joints_there_are_none(tmp_path):
 
 
 def test_a_class_named_person_among_others_is_refused(tmp_path):
-    parts = LabelSet("mine", ("background", "person", "bag"))
-    with pytest.raises(ParamsError, match="class 'person' of label set 'mine' would be taken for whole people"):
+    parts = LabelSet("mine", ("background", "Person", "bag"))
+    with pytest.raises(ParamsError, match="class 'Person' of label set 'mine' would be taken for whole people"):
         exported(tmp_path, "coco", samples(pixels=part_mask(0, (24, 20), 3)), parts=parts)
