@@ -23,6 +23,9 @@ from pipeline.shards.manifest import MANIFEST_NAME, Manifest, sha256_of
 
 _FROM_ROW = {"images": image_from_row, "crops": sample_from_row, "samples": sample_from_row}
 
+GROUPS_KEPT = 32
+"""Row groups of a split that stay in memory, the last ones read."""
+
 
 def read_rows(path: Path, columns: list[str] | None = None) -> list[dict[str, Any]]:
     """All rows of one parquet shard.
@@ -50,7 +53,7 @@ class Shards(Sequence[Any]):
 
     def _open(self) -> None:
         self._file = lru_cache(maxsize=16)(self._open_file)
-        self._group = lru_cache(maxsize=32)(self._read_group)
+        self._group = lru_cache(maxsize=GROUPS_KEPT)(self._read_group)
         self._npz = lru_cache(maxsize=4)(self._open_npz)
 
     def __getstate__(self) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from pipeline.params import Augment
 from trainer.data.augment import draw_placement, place, warp_image, warp_keypoints, warp_mask
+from trainer.data.order import local_order
 from trainer.data.samples import ParsingSamples
 from trainer.input_spec import InputSpec
 
@@ -81,22 +82,6 @@ class EpochBatches(Sampler[list[tuple[int, int]]]):
         filled = np.resize(order, len(self) * self.batch_size)
         for batch in filled.reshape(len(self), self.batch_size):
             yield [(self.epoch, int(index)) for index in batch]
-
-
-def local_order(random: np.random.Generator, count: int, block: int) -> np.ndarray:
-    """(count,) every index once: blocks of neighbours in random order, mixed with many other blocks, yet not with all.
-
-    A block is read from its shard once, when its window of 16 blocks (half of what Shards keeps), or of 512 samples if
-    that is more, comes up. A free order would read a whole block for each of its samples.
-    """
-    blocks = random.permutation(-(-count // block))
-    window = max(16, 512 // block)
-    mixed = []
-    for start in range(0, len(blocks), window):
-        first = blocks[start : start + window, None] * block
-        indices = (first + np.arange(block)).ravel()
-        mixed.append(random.permutation(indices[indices < count]))
-    return np.concatenate(mixed)
 
 
 class JudgedItem(NamedTuple):

@@ -1,24 +1,35 @@
-"""Fitting the small Mask R-CNN."""
+"""Fitting a Mask R-CNN, small or published, on the people of any set."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
-from torchvision.models.detection.image_list import ImageList
 
-from pipeline.detection.mask_rcnn_basic import ARCHITECTURE, INPUT, RcnnOptions, build_rcnn
-from pipeline.detection.threads import fixed_threads
+from pipeline.detection import mask_rcnn_basic
+from pipeline.detection.architectures import architecture
+from pipeline.errors import DataError
 from pipeline.params import DetectorFit
 from pipeline.records import ImageRecord
-from pipeline.teacher_file import InputSpec, write_teacher
+from pipeline.teacher_file import InputSpec, TeacherFile, build_options, read_teacher, write_teacher
+from trainer.teachers.batches import SampleOrder, drawn_batches
+from trainer.teachers.checkpoint import fit_fingerprint
 from trainer.teachers.detector_samples import DetectorSample, draw_detector_sample
-from trainer.teachers.loop import Progress, fit_fingerprint, fit_network, pick_device, run_in_bfloat16, sample_order
+from trainer.teachers.loop import Progress, fit_network, pick_device, run_in_bfloat16
+from trainer.teachers.rcnn import collate_rcnn, freeze_stem, rcnn_losses
+from trainer.teachers.source import read_block, read_people, source_hash, source_name
+from trainer.teachers.views import PUBLISHED_VIEWS, SMALL_VIEWS, ImageViews
 
-_SIDE_MULTIPLE = 32
+_CLASS_LAYERS = (
+    "roi_heads.box_predictor.cls_score",
+    "roi_heads.box_predictor.bbox_pred",
+    "roi_heads.mask_predictor.mask_fcn_logits",
+)
 
 
 def fit_detector(
@@ -28,62 +39,111 @@ def fit_detector(
     out: Path,
     scratch: Path,
     progress: Progress,
-    options: RcnnOptions | None = None,
-    spec: InputSpec = INPUT,
+    options: Any = None,
+    spec: InputSpec | None = None,
+    *,
+    name: str = mask_rcnn_basic.ARCHITECTURE,
+    start: Path | None = None,
+    workers: int = 0,
 ) -> None:
     """Fit a Mask R-CNN on the people of these records and write it to `out`.
 
     Args:
-        records: images with people; those without count as background.
+        records: images with people; images without count as background. Shards are read piece by piece.
         scratch: folder of the checkpoint that an interrupted fit goes on from.
         progress: told after every step.
+        options, spec: of the network; the architecture's own, for people only, where None.
+        name: the architecture. Published ones see whole images, small ones parts.
+        start: a teacher of that architecture to go on from, with its options and its input, of whose classes only the
+            person is kept; None is random weights.
+        workers: processes that decode and augment beside the training.
 
     Raises:
-        ValueError: there are no records.
+        DataError: there are no records, nobody in them has a mask, or `start` is no such teacher.
         FloatingPointError: the loss is not finite.
     """
-    if not len(records):
-        raise ValueError("records: none, expected at least one image to fit the detector on")
-    options = options or RcnnOptions()
+    _check_people(records)
+    known = architecture(name)
+    small = name == mask_rcnn_basic.ARCHITECTURE
+    views = SMALL_VIEWS if small else PUBLISHED_VIEWS
+    teacher = None if start is None else _of_people(read_teacher(start, name))
+    if teacher is not None:
+        options, spec = build_options(known.options, teacher), teacher.input
+    options, spec = options or known.options(), spec or known.input
     device = pick_device()
     torch.manual_seed(seed)
-    network = build_rcnn(options, spec).to(device, memory_format=torch.channels_last)
+    network = known.build(options, spec)
+    if teacher is not None:
+        teacher.fill(network)
+        if not small:
+            freeze_stem(network)
+    network = network.to(device, memory_format=torch.channels_last)
     if section.precision == "bf16-mixed":
         heads = network.roi_heads
         parts = [network.backbone, network.rpn.head, heads.box_head, heads.mask_head, heads.mask_predictor]
         run_in_bfloat16(parts, device)
-    side = -(-spec.size[0] * 8 // 7 // _SIDE_MULTIPLE) * _SIDE_MULTIPLE
-    order = sample_order(seed, len(records))
-
-    def _losses(step: int) -> Mapping[str, Tensor]:
-        samples = []
-        for position in range(step * section.batch_size, (step + 1) * section.batch_size):
-            index, rng = order(position)
-            samples.append(draw_detector_sample(records[index], spec, side, rng))
-        images = _batch(samples, spec).to(device, memory_format=torch.channels_last)
-        targets = [_target(sample, device) for sample in samples]
-        features = network.backbone(images)
-        listed = ImageList(images, [(side, side)] * len(samples))
-        proposals, rpn_losses = network.rpn(listed, features, targets)
-        _, head_losses = network.roi_heads(features, proposals, listed.image_sizes, targets)
-        return {**rpn_losses, **head_losses}
-
-    fingerprint = fit_fingerprint(records, section, seed, (ARCHITECTURE, options, spec))
-    with fixed_threads(section.threads):
-        fit_network(network, _losses, section, seed, scratch / "fit_detector.pt", fingerprint, progress)
-    write_teacher(out, network, ARCHITECTURE, options, spec)
+    draw = _Draw(records, SampleOrder(seed, len(records), read_block(records)), spec, views)
+    fingerprint = fit_fingerprint(
+        source_hash(records), section, seed, (name, options, spec, views, teacher and teacher.teacher_id)
+    )
+    checkpoint = scratch / "fit_detector.pt"
+    fit_network(
+        network,
+        lambda first: drawn_batches(draw, collate_rcnn, first, section.steps, section.batch_size, workers),
+        lambda batch: rcnn_losses(network, batch, spec, device),
+        section,
+        seed,
+        checkpoint,
+        fingerprint,
+        progress,
+    )
+    write_teacher(out, network, name, options, spec, "float16" if small else "float32")
+    checkpoint.unlink(missing_ok=True)
 
 
-def _batch(samples: Sequence[DetectorSample], spec: InputSpec) -> Tensor:
-    """(N, 3, S, S) float32 normalised images."""
-    pixels = torch.from_numpy(np.stack([sample.image for sample in samples])).permute(0, 3, 1, 2).float() / 255
-    return (pixels - torch.tensor(spec.mean)[:, None, None]) / torch.tensor(spec.std)[:, None, None]
+@dataclass(frozen=True)
+class _Draw:
+    """Position in the run -> training image."""
+
+    records: Sequence[ImageRecord]
+    order: SampleOrder
+    spec: InputSpec
+    views: ImageViews
+
+    def __call__(self, position: int) -> DetectorSample:
+        index, rng = self.order(position)
+        return draw_detector_sample(self.records[index], self.spec, self.views, rng)
 
 
-def _target(sample: DetectorSample, device: torch.device) -> dict[str, Tensor]:
-    """torchvision's form: boxes x1, y1, x2, y2, labels (1 is the person) and masks."""
-    return {
-        "boxes": torch.from_numpy(sample.boxes).to(device),
-        "labels": torch.ones(len(sample.boxes), dtype=torch.int64, device=device),
-        "masks": torch.from_numpy(sample.masks).to(device),
-    }
+def _check_people(records: Sequence[ImageRecord]) -> None:
+    """Refuse records that a detector can learn nothing from."""
+    if not len(records):
+        raise DataError(f"{source_name(records)}: no images, expected at least one to fit the detector on")
+    people = masks = 0
+    for one in read_people(records):
+        people += len(one)
+        masks += sum(rle is not None and not crowd for rle, crowd in zip(one.rles, one.crowd, strict=True))
+    if not people:
+        raise DataError(
+            f"{source_name(records)}: nobody in its {len(records)} images, expected people to fit the detector on. "
+            "Name a set with person ids or COCO's masks in detector.fit.dataset"
+        )
+    if not masks:
+        raise DataError(
+            f"{source_name(records)}: none of its {people} people has a mask of their own, expected masks to fit the "
+            "detector on. Name a set with person ids or COCO's masks in detector.fit.dataset"
+        )
+
+
+def _of_people(teacher: TeacherFile) -> TeacherFile:
+    """The teacher with the classes background and person alone; class 1 is the person in both."""
+    classes = teacher.options.get("classes", 2)
+    if classes == 2:
+        return teacher
+    tensors: dict[str, np.ndarray] = dict(teacher.tensors)
+    for layer in _CLASS_LAYERS:
+        for kind in ("weight", "bias"):
+            values = tensors[f"{layer}.{kind}"]
+            per_class = len(values) // classes
+            tensors[f"{layer}.{kind}"] = values[: 2 * per_class]
+    return dataclasses.replace(teacher, options={**teacher.options, "classes": 2}, tensors=tensors)

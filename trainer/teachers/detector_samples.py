@@ -1,4 +1,4 @@
-"""Images and people as the detector is trained on them: scaled, shifted, mirrored, of other colours."""
+"""Images and the masks of people as a Mask R-CNN is trained on them: scaled, shifted, mirrored, of other colours."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from pipeline.records import ImageRecord
 from pipeline.rle import decode_rle
 from pipeline.teacher_file import InputSpec
 from trainer.teachers.augment import vary_colour
+from trainer.teachers.views import ImageViews
 
-SCALE = (0.7, 1.3)
 MIN_AREA_PX = 48
 MIN_SIDE_PX = 3
 
@@ -22,8 +22,8 @@ class DetectorSample:
     """One training image.
 
     Attributes:
-        image: (S, S, 3) uint8 RGB.
-        masks: (N, S, S) uint8 of {0, 1}.
+        image: (H, W, 3) uint8 RGB.
+        masks: (N, H, W) uint8 of {0, 1}.
         boxes: (N, 4) float32 x1, y1, x2, y2, tight around the masks; the last column and row are x2 - 1 and y2 - 1.
     """
 
@@ -32,8 +32,10 @@ class DetectorSample:
     boxes: np.ndarray
 
 
-def draw_detector_sample(record: ImageRecord, spec: InputSpec, side: int, rng: np.random.Generator) -> DetectorSample:
-    """A random view of a record on a square of `side` pixels.
+def draw_detector_sample(
+    record: ImageRecord, spec: InputSpec, views: ImageViews, rng: np.random.Generator
+) -> DetectorSample:
+    """A random view of a record.
 
     What nobody can learn from is painted in the network's mean colour, so that it is neither person nor background:
     crowd regions, people of whom only the box is known, and those of whom too little is left in view.
@@ -43,15 +45,15 @@ def draw_detector_sample(record: ImageRecord, spec: InputSpec, side: int, rng: n
     fill = [round(255 * value) for value in spec.mean]
     usable = [row for row in range(len(people)) if people.rles[row] is not None and not people.crowd[row]]
     masks = [people.mask(row).astype(np.uint8) for row in usable]
-    others = [_region(record, row) for row in range(len(people)) if row not in usable]
-    matrix = _view((record.height, record.width), spec.size[0], side, rng)
-    view = cv2.warpAffine(image, matrix, (side, side), flags=cv2.INTER_LINEAR, borderValue=fill)
+    others = [person_region(record, row) for row in range(len(people)) if row not in usable]
+    matrix, view_hw = views.draw(image.shape[:2], spec.size, rng)
+    view = cv2.warpAffine(image, matrix, view_hw[::-1], flags=cv2.INTER_LINEAR, borderValue=fill)
     view = vary_colour(view, rng)
-    inside = _warp_map(np.ones(image.shape[:2], np.uint8), matrix, side)
+    inside = _warp_map(np.ones(image.shape[:2], np.uint8), matrix, view_hw)
     view[inside == 0] = fill
-    warped = [_warp_map(mask, matrix, side) for mask in masks + others]
+    warped = [_warp_map(mask, matrix, view_hw) for mask in masks + others]
     kept, boxes = [], []
-    hidden = np.zeros((side, side), bool)
+    hidden = np.zeros(view_hw, bool)
     for place, mask in enumerate(warped):
         box = tight_box(mask)
         if place < len(masks) and box is not None and _large_enough(mask, box):
@@ -64,13 +66,13 @@ def draw_detector_sample(record: ImageRecord, spec: InputSpec, side: int, rng: n
     view[hidden] = fill
     return DetectorSample(
         image=view,
-        masks=np.stack(kept) if kept else np.zeros((0, side, side), np.uint8),
+        masks=np.stack(kept) if kept else np.zeros((0, *view_hw), np.uint8),
         boxes=np.array(boxes, np.float32).reshape(-1, 4),
     )
 
 
-def _warp_map(values: np.ndarray, matrix: np.ndarray, side: int) -> np.ndarray:
-    return cv2.warpAffine(values, matrix, (side, side), flags=cv2.INTER_NEAREST)
+def _warp_map(values: np.ndarray, matrix: np.ndarray, view_hw: tuple[int, int]) -> np.ndarray:
+    return cv2.warpAffine(values, matrix, view_hw[::-1], flags=cv2.INTER_NEAREST)
 
 
 def tight_box(mask: np.ndarray) -> tuple[int, int, int, int] | None:
@@ -83,7 +85,7 @@ def _large_enough(mask: np.ndarray, box: tuple[int, int, int, int]) -> bool:
     return min(box[2] - box[0], box[3] - box[1]) >= MIN_SIDE_PX and cv2.countNonZero(mask) >= MIN_AREA_PX
 
 
-def _region(record: ImageRecord, row: int) -> np.ndarray:
+def person_region(record: ImageRecord, row: int) -> np.ndarray:
     """(H, W) uint8: the mask of a person or crowd, or its box where no mask is known."""
     rle = record.people.rles[row]
     if rle is not None:
@@ -92,17 +94,3 @@ def _region(record: ImageRecord, row: int) -> np.ndarray:
     x, y, w, h = record.people.boxes[row]
     region[max(0, int(y)) : int(np.ceil(y + h)), max(0, int(x)) : int(np.ceil(x + w))] = 1
     return region
-
-
-def _view(image_hw: tuple[int, int], short_side: int, side: int, rng: np.random.Generator) -> np.ndarray:
-    """(2, 3) float64: image pixels -> a square view at the network's scale times a random factor, half of them mirrored."""
-    height, width = image_hw
-    scale = short_side / min(height, width) * np.exp(rng.uniform(*np.log(SCALE)))
-    dx = rng.uniform(*sorted((0.0, side - scale * width)))
-    dy = rng.uniform(*sorted((0.0, side - scale * height)))
-    half = 0.5 * scale - 0.5  # pixel centres are at integers, the image's area starts half a pixel before
-    matrix = np.array([[scale, 0, dx + half], [0, scale, dy + half]])
-    if rng.random() < 0.5:
-        matrix[0] = -matrix[0]
-        matrix[0, 2] += side - 1
-    return matrix

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import logging
 import math
-import os
 import time
-from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from pipeline.params import DetectorFit, PoseFit
-from pipeline.records import ImageRecord
+from trainer.engine.device import repeatable
+from trainer.teachers.checkpoint import FitState
 
+Batch = TypeVar("Batch")
 Progress = Callable[[int, int, Mapping[str, float]], None]
 """Told after every step: steps done, steps in all, the parts of the loss."""
 
@@ -27,12 +24,11 @@ CHECKPOINT_SECONDS = 120.0
 CLIP_NORM = 5.0
 AVERAGE_DECAY = 0.998
 
-_log = logging.getLogger(__name__)
-
 
 def fit_network(
     network: nn.Module,
-    losses_of_step: Callable[[int], Mapping[str, Tensor]],
+    batches: Callable[[int], Iterator[Batch]],
+    losses_of: Callable[[Batch], Mapping[str, Tensor]],
     section: DetectorFit | PoseFit,
     seed: int,
     checkpoint: Path,
@@ -44,8 +40,9 @@ def fit_network(
     AdamW, linear warm-up, then a cosine down to zero, gradients clipped to CLIP_NORM.
 
     Args:
-        losses_of_step: step number -> parts of the loss; draws what it needs from (seed, step) alone, or from torch's
-            generator, which is seeded anew before every step.
+        batches: first step -> the batches from that step on.
+        losses_of: batch -> parts of the loss; what it draws comes from torch's generator, which is seeded anew before
+            every step.
         checkpoint: where the state lies between runs; written every CHECKPOINT_SECONDS, gone at the end.
         fingerprint: of everything that decides the result; a checkpoint with another one is not resumed.
 
@@ -54,30 +51,46 @@ def fit_network(
     """
     optimizer = torch.optim.AdamW(_groups(network, section.weight_decay), lr=section.lr)
     average = {name: value.detach().clone() for name, value in network.state_dict().items()}
-    first = _resume(checkpoint, fingerprint, network, optimizer, average)
-    written = time.monotonic()
-    network.train()
-    for step in range(first, section.steps):
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate(step, section)
-        torch.manual_seed(int(np.random.SeedSequence((seed, step)).generate_state(1, np.uint64)[0]))
-        losses = losses_of_step(step)
-        total = torch.stack(list(losses.values())).sum()
-        parts = {name: float(value.detach()) for name, value in losses.items()}
-        if not math.isfinite(float(total.detach())):
-            raise FloatingPointError(f"step {step}: the loss is not finite: {parts}. Lower lr or lengthen warmup_steps")
-        optimizer.zero_grad(set_to_none=True)
-        total.backward()
-        nn.utils.clip_grad_norm_(network.parameters(), CLIP_NORM)
-        optimizer.step()
-        _move_average(average, network, step)
-        progress(step + 1, section.steps, parts)
-        if time.monotonic() - written > CHECKPOINT_SECONDS:
-            _write(checkpoint, fingerprint, step + 1, network, optimizer, average)
-            written = time.monotonic()
+    state = FitState(network, optimizer, average)
+    with repeatable(section.threads):
+        first = state.resume(checkpoint, fingerprint)
+        written = time.monotonic()
+        _train_mode(network)
+        for step, batch in enumerate(batches(first), start=first):
+            for group in optimizer.param_groups:
+                group["lr"] = learning_rate(step, section)
+            torch.manual_seed(int(np.random.SeedSequence((seed, step)).generate_state(1, np.uint64)[0]))
+            parts = _step(network, optimizer, losses_of(batch), step)
+            _move_average(average, network, step)
+            progress(step + 1, section.steps, parts)
+            if time.monotonic() - written > CHECKPOINT_SECONDS:
+                state.write(checkpoint, fingerprint, step + 1)
+                written = time.monotonic()
     network.load_state_dict(average)
     network.eval()
-    checkpoint.unlink(missing_ok=True)
+
+
+def _train_mode(network: nn.Module) -> None:
+    """Batches normalise by themselves, but for frozen norms, which keep their statistics."""
+    network.train()
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d) and not module.weight.requires_grad:
+            module.eval()
+
+
+def _step(
+    network: nn.Module, optimizer: torch.optim.Optimizer, losses: Mapping[str, Tensor], step: int
+) -> dict[str, float]:
+    """One step down the gradient; the parts of the loss as numbers."""
+    total = torch.stack(list(losses.values())).sum()
+    parts = {name: float(value.detach()) for name, value in losses.items()}
+    if not math.isfinite(float(total.detach())):
+        raise FloatingPointError(f"step {step}: the loss is not finite: {parts}. Lower lr or lengthen warmup_steps")
+    optimizer.zero_grad(set_to_none=True)
+    total.backward()
+    nn.utils.clip_grad_norm_(network.parameters(), CLIP_NORM)
+    optimizer.step()
+    return parts
 
 
 def learning_rate(step: int, section: DetectorFit | PoseFit) -> float:
@@ -86,37 +99,6 @@ def learning_rate(step: int, section: DetectorFit | PoseFit) -> float:
         return section.lr * (step + 1) / section.warmup_steps
     done = (step - section.warmup_steps) / max(1, section.steps - section.warmup_steps)
     return section.lr * 0.5 * (1 + math.cos(math.pi * done))
-
-
-def sample_order(seed: int, count: int) -> Callable[[int], tuple[int, np.random.Generator]]:
-    """Position in the run -> which sample comes there, and its own random generator.
-
-    Every epoch holds every sample once, in an order keyed by (seed, epoch); a sample's generator is keyed by seed,
-    epoch and its index.
-    """
-
-    @lru_cache(maxsize=2)
-    def _order(epoch: int) -> np.ndarray:
-        return np.random.default_rng((seed, 1, epoch)).permutation(count)
-
-    def _draw(position: int) -> tuple[int, np.random.Generator]:
-        epoch, place = divmod(position, count)
-        index = int(_order(epoch)[place])
-        return index, np.random.default_rng((seed, 2, epoch, index))
-
-    return _draw
-
-
-def fit_fingerprint(records: Sequence[ImageRecord], section: DetectorFit | PoseFit, seed: int, options: Any) -> str:
-    """SHA-256 over everything that decides a fit: the images and their people, the parameters, the seed, the network."""
-    digest = hashlib.sha256(json.dumps([section.model_dump(), seed, repr(options)], sort_keys=True).encode())
-    for record in records:
-        people = record.people
-        digest.update(record.sample_id.encode())
-        digest.update(hashlib.sha256(record.image).digest())
-        digest.update(people.boxes.tobytes() + people.crowd.tobytes() + repr(people.rles).encode())
-        digest.update(b"" if people.keypoints is None else people.keypoints.tobytes())
-    return digest.hexdigest()
 
 
 def pick_device() -> torch.device:
@@ -166,39 +148,3 @@ def _move_average(average: dict[str, Tensor], network: nn.Module, step: int) -> 
     torch._foreach_lerp_([average[name] for name in floats], [state[name] for name in floats], 1 - decay)
     for name in state.keys() - set(floats):
         average[name].copy_(state[name])
-
-
-def _write(
-    checkpoint: Path,
-    fingerprint: str,
-    step: int,
-    network: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    average: dict[str, Tensor],
-) -> None:
-    checkpoint.parent.mkdir(parents=True, exist_ok=True)
-    aside = checkpoint.with_name(f".{checkpoint.name}.{os.getpid()}")
-    state = {"network": network.state_dict(), "optimizer": optimizer.state_dict(), "average": average}
-    torch.save({"fingerprint": fingerprint, "step": step, **state}, aside)
-    aside.replace(checkpoint)
-
-
-def _resume(
-    checkpoint: Path,
-    fingerprint: str,
-    network: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    average: dict[str, Tensor],
-) -> int:
-    """Take up the checkpoint's state if it is of this very fit; the step to go on with."""
-    if not checkpoint.exists():
-        return 0
-    state = torch.load(checkpoint, map_location=next(network.parameters()).device, weights_only=True)
-    if state["fingerprint"] != fingerprint:
-        _log.info("%s: of another fit, starting anew", checkpoint)
-        return 0
-    network.load_state_dict(state["network"])
-    optimizer.load_state_dict(state["optimizer"])
-    average.update(state["average"])
-    _log.info("%s: going on with step %d", checkpoint, state["step"])
-    return int(state["step"])

@@ -1,22 +1,30 @@
-"""Fitting the small Simple Baseline."""
+"""Fitting a pose network on the joints of any set: a Simple Baseline, small or the authors', or a Keypoint R-CNN."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from pipeline.detection.threads import fixed_threads
+from pipeline.errors import DataError
 from pipeline.params import PoseFit
-from pipeline.pose.simple_baseline import ARCHITECTURE, INPUT, PoseOptions, SimpleBaseline, input_tensor
+from pipeline.pose import keypoint_rcnn
+from pipeline.pose.architectures import POSE_ARCHITECTURES, POSE_CHOICES, PoseChoice
+from pipeline.pose.simple_baseline import ARCHITECTURE
 from pipeline.records import ImageRecord
-from pipeline.taxonomy import keypoint_set
-from pipeline.teacher_file import InputSpec, read_teacher, write_teacher
-from trainer.teachers.loop import Progress, fit_fingerprint, fit_network, pick_device, run_in_bfloat16, sample_order
-from trainer.teachers.pose_samples import draw_pose_sample, people_with_joints
+from pipeline.taxonomy import KEYPOINT_SETS, KeypointSet, keypoint_set
+from pipeline.teacher_file import TeacherFile, build_options, read_teacher, write_teacher
+from trainer.teachers.batches import drawn_batches
+from trainer.teachers.checkpoint import fit_fingerprint
+from trainer.teachers.loop import Progress, fit_network, pick_device, run_in_bfloat16
+from trainer.teachers.pose_lessons import crop_lessons, rcnn_lessons
+from trainer.teachers.pose_samples import people_with_joints
+from trainer.teachers.rcnn import freeze_stem
+from trainer.teachers.source import joints_of, source_hash, source_name
 
 
 def fit_pose(
@@ -26,66 +34,107 @@ def fit_pose(
     out: Path,
     scratch: Path,
     progress: Progress,
-    options: PoseOptions | None = None,
-    spec: InputSpec = INPUT,
+    choice: PoseChoice | None = None,
+    *,
     start: Path | None = None,
+    workers: int = 0,
 ) -> None:
-    """Fit a Simple Baseline on the people with annotated joints and write it to `out`.
+    """Fit a pose network on the people with annotated joints and write it to `out`.
 
     Args:
-        records: images whose people have the joints of `options.keypoint_set`.
+        records: images; shards are read piece by piece.
         scratch: folder of the checkpoint that an interrupted fit goes on from.
         progress: told after every step.
-        start: a pose teacher of the same options whose weights the fit starts from, instead of random ones.
+        choice: the network; None is that of `section.architecture` for the joints that the records have.
+        start: a pose teacher of that architecture to go on from, with its options and its input; None is random weights.
+        workers: processes that decode and augment beside the training.
 
     Raises:
-        DataError: `start` is no such file.
-        ValueError: nobody has annotated joints, or they are of another number.
+        DataError: nobody has annotated joints, they are of another set than the network's, or `start` is no such
+            teacher.
         FloatingPointError: the loss is not finite.
     """
-    options = options or PoseOptions()
-    keypoints = keypoint_set(options.keypoint_set)
     people = people_with_joints(records)
-    if not people:
-        raise ValueError("records: nobody in them has annotated joints to fit the pose network on")
-    first = records[people[0][0]].people.keypoints
-    if first is not None and first.shape[1] != len(keypoints):
-        raise ValueError(f"records: {first.shape[1]} joints a person, expected {len(keypoints)} of {keypoints.name}")
+    if not len(people):
+        raise DataError(
+            f"{source_name(records)}: nobody in its {len(records)} images has annotated joints, expected people to fit "
+            "the pose network on. Name a set with joints in pose.fit.dataset"
+        )
+    joints = joints_of(records, keypoint_set(choice.options.keypoint_set if choice else "coco17"))
+    teacher = None
+    if choice is None:
+        choice = POSE_CHOICES[section.architecture]
+        if start is None:
+            choice = dataclasses.replace(choice, options=_for_joints(choice.options, joints, records))
+    if start is not None:
+        teacher = read_teacher(start, choice.architecture)
+        choice = _choice_of(teacher, choice, start)
+    _check_joints(records, people, joints, choice, start)
     device = pick_device()
     torch.manual_seed(seed)
-    network = SimpleBaseline(options)
-    teacher = None if start is None else read_teacher(start, ARCHITECTURE)
+    network = POSE_ARCHITECTURES[choice.architecture].build(choice.options, choice.input)
     if teacher is not None:
         teacher.fill(network)
+        if choice.architecture == keypoint_rcnn.ARCHITECTURE:
+            freeze_stem(network)
     network = network.to(device).to(memory_format=torch.channels_last)
+    lessons = rcnn_lessons if choice.architecture == keypoint_rcnn.ARCHITECTURE else crop_lessons
+    lesson = lessons(network, records, people, choice, joints, seed)
     if section.precision == "bf16-mixed":
-        run_in_bfloat16([network.trunk, network.upsample], device)
-    order = sample_order(seed, len(people))
+        run_in_bfloat16(lesson.in_bfloat16, device)
+    fingerprint = fit_fingerprint(
+        source_hash(records), section, seed, (choice, lesson.views, teacher and teacher.teacher_id)
+    )
+    checkpoint = scratch / "fit_pose.pt"
+    fit_network(
+        network,
+        lambda first: drawn_batches(lesson.draw, lesson.collate, first, section.steps, section.batch_size, workers),
+        lambda batch: lesson.losses(batch, device),
+        section,
+        seed,
+        checkpoint,
+        fingerprint,
+        progress,
+    )
+    precision: Literal["float16", "float32"] = "float16" if choice.architecture == ARCHITECTURE else "float32"
+    write_teacher(out, network, choice.architecture, choice.options, choice.input, precision)
+    checkpoint.unlink(missing_ok=True)
 
-    def _losses(step: int) -> Mapping[str, Tensor]:
-        samples = []
-        for position in range(step * section.batch_size, (step + 1) * section.batch_size):
-            index, rng = order(position)
-            record, row = people[index]
-            samples.append(draw_pose_sample(records[record], row, spec.size, options.stride, keypoints, rng))
-        images = input_tensor(np.stack([sample.image for sample in samples]), spec)
-        maps = network(images.to(device, memory_format=torch.channels_last))
-        targets = torch.from_numpy(np.stack([sample.heatmaps for sample in samples])).to(device)
-        weights = torch.from_numpy(np.stack([sample.weights for sample in samples])).to(device)
-        return {"heatmaps": heatmap_loss(maps, targets, weights)}
 
-    fingerprint = fit_fingerprint(records, section, seed, (ARCHITECTURE, options, spec, teacher and teacher.teacher_id))
-    with fixed_threads(section.threads):
-        fit_network(network, _losses, section, seed, scratch / "fit_pose.pt", fingerprint, progress)
-    write_teacher(out, network, ARCHITECTURE, options, spec)
+def _for_joints(options: Any, joints: KeypointSet, records: Sequence[ImageRecord]) -> Any:
+    """The network's options for these joints."""
+    if joints.name not in KEYPOINT_SETS:
+        raise DataError(
+            f"{source_name(records)}: joints of the set {joints.name!r}, expected one of {', '.join(KEYPOINT_SETS)}: a "
+            "teacher's file names its joints by a built-in set. Fit on a set with such joints"
+        )
+    return dataclasses.replace(options, keypoint_set=joints.name)
 
 
-def heatmap_loss(maps: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
-    """Squared error summed over the cells, averaged over the joints that count.
+def _choice_of(teacher: TeacherFile, choice: PoseChoice, start: Path) -> PoseChoice:
+    """The network of the teacher that a fit goes on from, which is of the size that was asked for."""
+    options = build_options(POSE_ARCHITECTURES[teacher.architecture].options, teacher)
+    asked, found = (getattr(chosen, "depth", None) for chosen in (choice.options, options))
+    if asked != found:
+        raise DataError(
+            f"{start}: a network of depth {found}, pose.fit.architecture asks for {asked}. Name the one that it holds"
+        )
+    return PoseChoice(teacher.architecture, options, teacher.input)
 
-    Args:
-        maps, targets: (N, K, h, w).
-        weights: (N, K), 1 for the joints that count.
-    """
-    errors = ((maps - targets) ** 2).sum(dim=(2, 3))
-    return (errors * weights).sum() / weights.sum().clamp(min=1)
+
+def _check_joints(
+    records: Sequence[ImageRecord], people: np.ndarray, joints: KeypointSet, choice: PoseChoice, start: Path | None
+) -> None:
+    """Refuse joints that are not the network's."""
+    ours = keypoint_set(choice.options.keypoint_set)
+    if joints.name != ours.name:
+        raise DataError(
+            f"{source_name(records)}: has the joints of {joints.name}, {start or 'the network'} those of {ours.name}. "
+            "Fit on a set with these joints, or set pose.fit.start to random"
+        )
+    first = records[int(people[0, 0])].people.keypoints
+    if first is not None and first.shape[1] != len(ours):
+        raise DataError(
+            f"{source_name(records)}: {first.shape[1]} joints a person, expected {len(ours)} of {ours.name}. "
+            "Ingest the set again with the right keypoint_set"
+        )

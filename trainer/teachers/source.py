@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from pipeline.records import ImageRecord, People
 from pipeline.rows import people_from_rows
-from pipeline.shards.read import Shards
+from pipeline.shards.read import GROUPS_KEPT, Shards
 from pipeline.taxonomy import KeypointSet
 
 
@@ -44,3 +44,12 @@ def source_hash(records: Sequence[ImageRecord]) -> str:
         digest.update(people.boxes.tobytes() + people.crowd.tobytes() + repr(people.rles).encode())
         digest.update(b"" if people.keypoints is None else people.keypoints.tobytes())
     return digest.hexdigest()
+
+
+def read_block(records: Sequence[ImageRecord]) -> int:
+    """Neighbouring records to draw near each other: 1, for any order, where all of them are kept in memory."""
+    if not isinstance(records, Shards):
+        return 1
+    block = int(records.manifest.parameters.get("row_group", 1))
+    groups = sum(-(-shard.records // block) for shard in records.manifest.shards)
+    return 1 if groups <= GROUPS_KEPT else block

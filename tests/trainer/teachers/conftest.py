@@ -79,6 +79,6 @@ def write_scenes(
         entries.append(ShardEntry(name, len(part), len(data), hashlib.sha256(data).hexdigest()))
     Manifest(
         kind="images", dataset="toy", split="train", label_set="person", keypoint_set=keypoint_set,
-        parameters={}, steps={}, shards=tuple(entries), links={},
+        parameters={"row_group": 2}, steps={}, shards=tuple(entries), links={},
     ).write(folder)  # fmt: skip
     return open_shards(folder)
