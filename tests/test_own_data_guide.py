@@ -14,7 +14,7 @@ from pipeline.datasets.layout import read_item
 from pipeline.params import load_params
 from pipeline.shards.read import open_shards
 from pipeline.sources.archives import Archives
-from pipeline.taxonomy import LABEL_SETS, keypoint_set, label_set
+from pipeline.taxonomy import LABEL_SETS, keypoint_set, label_set, read_label_map
 from stages.cli import main
 from tests import builders
 
@@ -150,6 +150,8 @@ def test_the_guides_keypoint_set_and_map_are_right(tmp_path):
         (tmp_path / "shop.yaml").write_text(text, encoding="utf-8")
         lut = label_set(str(tmp_path / "shop.yaml")).lut_to(LABEL_SETS["lip"], renamed)
         assert lut[:7].tolist() == [0, 2, 13, 5, 9, 18, 19]
+    (tmp_path / "shop-to-lip.yaml").write_text(block("top: upper"), encoding="utf-8")
+    assert read_label_map(tmp_path / "shop-to-lip.yaml") == renamed
 
 
 def test_the_guides_reader_reads(tmp_path):

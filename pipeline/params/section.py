@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from pipeline.taxonomy import keypoint_set, label_set
+from pipeline.taxonomy import keypoint_set, label_set, read_label_map
 
 
 def _exponent(value: Any) -> Any:
@@ -35,6 +36,11 @@ def _known_keypoint_set(name: str) -> str:
     return name
 
 
+def _map_of_file(value: Any) -> Any:
+    """A map, or the path of its YAML file."""
+    return read_label_map(Path(value)) if isinstance(value, str) else value
+
+
 def _plain_name(name: str) -> str:
     if not name or name.startswith(".") or set(name) & set("/\\\0"):
         raise ValueError("expected a file name without folders")
@@ -59,6 +65,7 @@ Size = tuple[Count, Count]
 Splits = Annotated[tuple[Literal["train", "val", "test"], ...], Field(min_length=1), AfterValidator(unique)]
 FileName = Annotated[str, AfterValidator(_plain_name)]
 LabelSetName = Annotated[str, AfterValidator(_known_label_set)]
+LabelMap = Annotated[dict[str, str], BeforeValidator(_map_of_file)]
 KeypointSetName = Annotated[str, AfterValidator(_known_keypoint_set)]
 
 

@@ -10,6 +10,7 @@ from pipeline.params.section import (
     Count,
     Fraction,
     KeypointSetName,
+    LabelMap,
     LabelSetName,
     NotNegative,
     Positive,
@@ -56,9 +57,9 @@ class Train(Section):
     datasets: Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(unique)]
     label_set: LabelSetName
     keypoint_set: KeypointSetName
-    label_maps: dict[str, dict[str, str]] = Field(
+    label_maps: dict[str, LabelMap] = Field(
         default_factory=dict,
-        description="a data set's label set -> its class -> the class of `label_set`, or ignore",
+        description="a data set's label set -> its class -> the class of `label_set`, or ignore; or the YAML file of such a map",
     )
     model: str = "corrpm"
     variant: Literal["paper", "official"] = "official"

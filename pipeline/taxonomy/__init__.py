@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pipeline.taxonomy.files import read_keypoint_set, read_label_set
+from pipeline.taxonomy.files import read_keypoint_set, read_label_map, read_label_set
 from pipeline.taxonomy.keypoint_sets import KEYPOINT_SETS, KeypointSet, convert_keypoints
 from pipeline.taxonomy.label_sets import IGNORE, LABEL_SETS, LabelSet, class_key, voc_palette
 from pipeline.taxonomy.maps import LABEL_MAPS, label_lut
@@ -52,5 +52,6 @@ __all__ = [
     "keypoint_set",
     "label_lut",
     "label_set",
+    "read_label_map",
     "voc_palette",
 ]

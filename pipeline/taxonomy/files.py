@@ -1,4 +1,4 @@
-"""Label sets and keypoint sets of one's own, from YAML files."""
+"""Label sets, maps between them and keypoint sets of one's own, from YAML files."""
 
 from __future__ import annotations
 
@@ -57,15 +57,36 @@ def read_keypoint_set(path: Path) -> KeypointSet:
         raise ValueError(f"{path}: {error}") from error
 
 
-def _read(path: Path, known: set[str], built_in: Any) -> dict[str, Any]:
+def read_label_map(path: Path) -> dict[str, str]:
+    """The map of a file: lines `class: class of the other set`, or `class: ignore`.
+
+    Raises:
+        ValueError: the file is missing or holds no such lines.
+    """
+    content = _load(path)
+    if not isinstance(content, dict) or not content:
+        raise ValueError(
+            f"{path}: holds {_extent(content)}, expected lines `class: class of train.label_set`, or `class: ignore`"
+        )
+    for ours, other in content.items():
+        if not isinstance(ours, str) or not isinstance(other, str):
+            raise ValueError(f"{path}: `{ours}: {other}`, expected the names of two classes. Put them in quotes")
+    return content
+
+
+def _load(path: Path) -> Any:
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ValueError(
             f"{path}: cannot be read ({error.strerror}). Give the path from the project's folder"
         ) from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ValueError(f"{path}: not readable as YAML: {' '.join(str(error).split())}") from error
+
+
+def _read(path: Path, known: set[str], built_in: Any) -> dict[str, Any]:
+    content = _load(path)
     if not isinstance(content, dict) or "names" not in content:
         raise ValueError(f"{path}: has no `names:`. List the names there in the order of their ids")
     unknown = sorted(str(key) for key in set(content) - known)

@@ -107,14 +107,12 @@ KEYPOINT_SETS: Mapping[str, KeypointSet] = MappingProxyType(
     }
 )  # fmt: skip
 
-_MIDPOINTS = MappingProxyType({"pelvis": ("left-hip", "right-hip"), "thorax": ("left-shoulder", "right-shoulder")})
-
 
 def convert_keypoints(keypoints: np.ndarray, source: KeypointSet, target: KeypointSet) -> np.ndarray:
     """Keypoints of one set in the order of another: (..., K, 3) float32 -> (..., L, 3) float32.
 
-    A joint passes by its name. The pelvis and the thorax, where `source` lacks them, are the middle of the hips and
-    of the shoulders, given only when both are (v is the smaller of the two). Any other joint stays (0, 0, 0).
+    A joint passes by its name; one that `source` lacks is missing, (0, 0, 0). None is made up from others: what annotators call
+    a pelvis or a thorax is not the middle of the hips or of the shoulders.
 
     Raises:
         ValueError: the shape is not (..., K, 3).
@@ -128,9 +126,4 @@ def convert_keypoints(keypoints: np.ndarray, source: KeypointSet, target: Keypoi
     for place, name in enumerate(target.keypoint_names):
         if name in source.keypoint_names:
             converted[..., place, :] = keypoints[..., source.keypoint_names.index(name), :]
-        elif name in _MIDPOINTS and all(parent in source.keypoint_names for parent in _MIDPOINTS[name]):
-            left, right = (keypoints[..., source.keypoint_names.index(parent), :] for parent in _MIDPOINTS[name])
-            both = np.minimum(left[..., 2], right[..., 2]) > 0
-            converted[..., place, :2] = np.where(both[..., None], (left[..., :2] + right[..., :2]) / 2, 0)
-            converted[..., place, 2] = np.where(both, np.minimum(left[..., 2], right[..., 2]), 0)
     return converted

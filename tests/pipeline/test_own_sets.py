@@ -3,7 +3,7 @@ import pytest
 
 from pipeline.datasets.registry import LAYOUTS
 from pipeline.errors import ParamsError
-from pipeline.params import Dataset
+from pipeline.params import Dataset, Train
 from pipeline.steps.ingest import check_keypoint_set, ingest_step
 from pipeline.taxonomy import keypoint_set, label_set
 from tests import builders
@@ -97,6 +97,32 @@ def test_a_manifest_needs_no_file_of_its_set(tmp_path):
     assert read.keypoints.limb_indices == ((0, 1),)
     plain = builders.manifest()
     assert plain.parts is label_set("lip") and plain.keypoints is None
+
+
+def test_a_map_of_ones_own_stands_in_params_or_in_a_file(tmp_path):
+    path = written(tmp_path, "top: upper-clothes\nbelt: ignore  # LIP has none\n'on': hat\n", "shop-to-lip.yaml")
+    told = {
+        "datasets": ["shop"],
+        "label_set": "lip",
+        "keypoint_set": "lip16",
+        "backbone": "resnet18",
+        "input_size": [8, 8],
+    }
+    told |= {"epochs": 1, "batch_size": 2, "lr": 0.1}
+    train = Train(**told, label_maps={"shop": path, "cihp": {"torso-skin": "upper-clothes"}})
+    assert train.label_maps == {
+        "shop": {"top": "upper-clothes", "belt": "ignore", "on": "hat"}, "cihp": {"torso-skin": "upper-clothes"},
+    }  # fmt: skip
+    for text, message in (
+        ("on: hat", r"`True: hat`, expected the names of two classes"),
+        ("[top]", "holds 1 entries, expected lines"),
+        ("", "holds None, expected lines"),
+        ("top: [", "not readable as YAML"),
+    ):
+        with pytest.raises(ValueError, match=rf"shop-to-lip\.yaml: {message}"):
+            Train(**told, label_maps={"shop": written(tmp_path, text, "shop-to-lip.yaml")})
+    with pytest.raises(ValueError, match=r"nowhere\.yaml: cannot be read"):
+        Train(**told, label_maps={"shop": str(tmp_path / "nowhere.yaml")})
 
 
 def sections():

@@ -142,33 +142,30 @@ def test_voc_palette_colours():
     assert grey.tolist() == [38, 75, 113, 14, 52, 89]
 
 
-def joints(count: int, **known: tuple[float, float, float]) -> np.ndarray:
-    points = np.zeros((count, 3), np.float32)
-    for joint, triple in known.items():
-        points[int(joint[1:])] = triple
-    return points
+NO = None
+KEYPOINT_TABLES = {
+    ("coco17", "lip16"): [16, 14, 12, 11, 13, 15, NO, NO, NO, NO, 10, 8, 6, 5, 7, 9],
+    ("lip16", "coco17"): [NO, NO, NO, NO, NO, 13, 12, 14, 11, 15, 10, 3, 2, 4, 1, 5, 0],
+    ("coco17", "pascal14"): [NO, NO, 5, 7, 9, 11, 13, 15, 6, 8, 10, 12, 14, 16],
+    ("pascal14", "coco17"): [NO, NO, NO, NO, NO, 2, 8, 3, 9, 4, 10, 5, 11, 6, 12, 7, 13],
+    ("lip16", "pascal14"): [NO, 8, 13, 14, 15, 3, 4, 5, 12, 11, 10, 2, 1, 0],
+    ("pascal14", "lip16"): [13, 12, 11, 5, 6, 7, NO, NO, 1, NO, 10, 9, 8, 2, 3, 4],
+}
+"""By hand from the published orders of joints: place in the target set -> place in the source set."""
 
 
-def test_keypoints_pass_by_name_between_sets():
-    points = np.column_stack([np.arange(17), np.arange(17) * 10, np.full(17, 2)]).astype(np.float32)
-    found = convert_keypoints(points, COCO, LIP)
-    for place, name in enumerate(LIP.keypoint_names):
-        if name in COCO.keypoint_names:
-            assert found[place].tolist() == points[COCO.keypoint_names.index(name)].tolist()
-    # Pelvis between joints 11 and 12, thorax between 5 and 6; neither neck nor head top can be told.
-    assert found[6].tolist() == [11.5, 115, 2] and found[7].tolist() == [5.5, 55, 2]
-    assert not found[8:10].any()
+@pytest.mark.parametrize("pair", KEYPOINT_TABLES, ids="-".join)
+def test_keypoints_pass_by_name_and_what_has_no_counterpart_is_missing(pair):
+    source, target = (KEYPOINT_SETS[name] for name in pair)
+    places = np.arange(len(source))
+    points = np.column_stack([places + 1, 100 - places, 1 + places % 2]).astype(np.float32)
+    found = convert_keypoints(points, source, target)
+    expected = [[0, 0, 0] if place is None else points[place].tolist() for place in KEYPOINT_TABLES[pair]]
+    assert found.tolist() == expected
 
 
-def test_a_midpoint_is_given_only_if_both_parents_are():
-    both = convert_keypoints(joints(17, j11=(2, 4, 2), j12=(6, 8, 1)), COCO, LIP)
-    assert both[6].tolist() == [4, 6, 1]
-    assert not convert_keypoints(joints(17, j11=(2, 4, 2)), COCO, LIP)[6].any()
-    assert not convert_keypoints(joints(17, j5=(2, 4, 2), j6=(np.nan, 1, 0)), COCO, LIP)[7].any()
-
-
-def test_a_midpoint_that_is_annotated_is_not_derived():
-    assert convert_keypoints(joints(16, j6=(9, 9, 1), j2=(0, 0, 2), j3=(2, 2, 2)), LIP, LIP)[6].tolist() == [9, 9, 1]
+def test_every_pair_of_keypoint_sets_has_its_table():
+    assert set(KEYPOINT_TABLES) == {(one, other) for one in KEYPOINT_SETS for other in KEYPOINT_SETS if one != other}
 
 
 def test_keypoints_of_many_people_and_back():

@@ -13,7 +13,7 @@ from pipeline.errors import DataError, ParamsError
 from pipeline.images import encode_png
 from pipeline.params import Augment
 from pipeline.taxonomy import KEYPOINT_SETS, LABEL_SETS, LabelSet
-from tests.trainer.builders import make_sample, write_shards, write_toy_set
+from tests.trainer.builders import make_params, make_sample, write_shards, write_toy_set
 from trainer.data.loading import EpochBatches, JudgedData, TrainingData, judged_loader, training_loader
 from trainer.data.order import local_order
 from trainer.data.samples import ParsingSamples
@@ -93,6 +93,45 @@ def test_named_maps_and_ones_own_give_classes_their_place(tmp_path: Path):
     for maps, place in (({}, 255), ({"cihp": {"torso-skin": "upper-clothes"}}, 5), ({"lip": {"hat": "ignore"}}, 255)):
         mapped = ParsingSamples([tmp_path / "cihp"], LIP, LIP16, maps).mask(0, sample)
         assert (mapped[stored == 10] == place).all() and (mapped[stored == 13] == 13).all()
+
+
+def every_class(label_set: str, count: int, keypoint_set: str):
+    """A sample that holds every class of a set, and 255, in a mask of one row; its joint k lies at k + 1, 2."""
+    row = np.append(np.arange(count, dtype=np.uint8), np.uint8(255))[None]
+    places = np.arange(len(KEYPOINT_SETS[keypoint_set]))
+    joints = np.column_stack([places + 1, places * 0 + 2, places * 0 + 2]).astype(np.float32)
+    sample = replace(make_sample(0), mask=encode_png(row), image=encode_png(np.zeros((1, count + 1, 3), np.uint8)))
+    return replace(sample, width=count + 1, height=1, keypoints=joints, sample_id=label_set, dataset=label_set), row
+
+
+def test_data_sets_of_several_label_and_keypoint_sets_are_mapped_by_the_loader(tmp_path: Path):
+    told = {"lip": (20, "lip16"), "cihp": (20, "coco17"), "atr": (18, "pascal14")}
+    stored = {name: every_class(name, *what) for name, what in told.items()}
+    for name, (sample, _) in stored.items():
+        write_shards(tmp_path / name, [sample], label_set=name, keypoint_set=told[name][1])
+    tables = {  # by hand, as in tests/pipeline/test_label_maps.py
+        "lip": [*range(20)],
+        "cihp": [*range(10), 255, *range(11, 20)],
+        "atr": [0, 1, 2, 4, 5, 12, 9, 6, 255, 18, 19, 13, 16, 17, 14, 15, 255, 11],
+    }
+    samples = ParsingSamples([tmp_path / name for name in told], LIP, LIP16)
+    assert len(samples) == 3
+    for index, name in enumerate(told):
+        sample = samples[index]
+        assert samples.mask(index, sample)[0].tolist() == [*tables[name], 255], name
+        assert np.array_equal(sample.decode_mask(), stored[name][1])  # the shard keeps its own ids
+    ankles = [samples.keypoints(index, samples[index])[0].tolist() for index in range(3)]
+    assert ankles == [[1, 2, 2], [17, 2, 2], [14, 2, 2]]  # joint 0 of LIP, 16 of COCO, 13 of PASCAL: the right ankle
+    assert not samples.keypoints(1, samples[1])[6:10].any()
+
+
+def test_a_map_from_a_file_gives_classes_their_place(tmp_path: Path):
+    (tmp_path / "map.yaml").write_text("torso-skin: upper-clothes\n")
+    settings = make_params(label_maps={"cihp": str(tmp_path / "map.yaml")}).train
+    sample, _ = every_class("cihp", 20, "coco17")
+    write_shards(tmp_path / "cihp", [sample], label_set="cihp", keypoint_set="coco17")
+    samples = ParsingSamples([tmp_path / "cihp"], LIP, LIP16, settings.label_maps)
+    assert samples.mask(0, samples[0])[0, 10] == LIP.id("upper-clothes")
 
 
 def test_label_set_without_a_class_is_the_users_to_mend(toy):
