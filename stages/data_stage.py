@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 from pipeline.params import Dataset
 from pipeline.shards.manifest import Manifest, ShardEntry
@@ -24,6 +25,7 @@ def run_data_stage(
     links: Callable[[str], dict[str, dict[str, str]]] = lambda split: {},
     card: Callable[[Mapping[str, ShardReport]], str] | None = None,
     gate: Callable[[dict[str, ShardReport]], None] | None = None,
+    finish: Callable[[str, Path], None] | None = None,
 ) -> dict[str, ShardReport]:
     """Make and publish data/<out>/<dataset>; split -> what became of its samples."""
 
@@ -60,6 +62,7 @@ def run_data_stage(
             progress=progress,
             card=card,
             gate=gate,
+            finish=finish,
         )
 
 

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
-import numpy as np
 
 from pipeline.pose.base import PoseSettings
-from pipeline.pose.judge import pckh_shared
 from pipeline.pose.loading import load_estimator
-from pipeline.shards.read import Shards, open_shards
+from pipeline.shards.read import open_shards
 from pipeline.shards.step import ShardReport
 from pipeline.steps.estimating import RawJoints
 from pipeline.steps.inputs import stage_inputs
-from pipeline.steps.pose import annotated_pose_step, pseudo_pose_step
+from pipeline.steps.keypoints_json import FILE_NAME, write_keypoints_json
+from pipeline.steps.pose import ANNOTATED, annotated_pose_step, pseudo_pose_step
 from pipeline.taxonomy import keypoint_set
 from stages.context import Context, pass_context
 from stages.data_stage import mean, run_data_stage
+from trainer.teachers.judge_crops import judge_on_crops
 
 
 @click.command()
@@ -35,32 +36,31 @@ def pose(context: Context, dataset: str) -> None:
         step = annotated_pose_step(len(annotated), params.shards.row_group)
     else:
         step = pseudo_pose_step(raw_joints, params.pose.min_confidence, params.shards.row_group)
+    joints = annotated or keypoint_set(estimator.keypoint_set)
+
+    def write_json(split: str, folder: Path) -> None:
+        info = {"dataset": dataset, "split": split, "keypoint_set": joints.name, "joints": step.parameters["origin"]}
+        images = context.paths.stage("ingest", dataset) / split
+        write_keypoints_json(folder / FILE_NAME, images, crops / split, folder, joints, info)
+
     shards = stage_inputs([crops], section.splits)
-    keypoints = annotated or keypoint_set(estimator.keypoint_set)
-    reports = run_data_stage(context, dataset, section, step, shards, out="pose", kind="pose", keypoint_set=keypoints)
+    reports = run_data_stage(
+        context, dataset, section, step, shards, out="pose", kind="pose", keypoint_set=joints, finish=write_json
+    )
     figures = {split: _figures(report) for split, report in reports.items()}
-    if section.keypoint_set == "lip16" and "val" in section.splits:
-        judged = _judge(open_shards(crops / "val"), raw_joints, params.pose.judge)
-        figures["teacher"] = {"split": "val", **judged}
-        context.say(
-            f"pose {dataset}: the teacher on {judged['people']} annotated people: PCKh@0.5 {judged['pckh']:.1f}"
-        )
+    if annotated is not None:
+        split = "val" if "val" in section.splits else section.splits[-1]
+        judged = judge_on_crops(open_shards(crops / split), raw_joints, annotated, params.pose.judge)
+        if judged is not None:
+            figures["teacher"] = {"split": split, **judged}
+            context.say(f"pose {dataset}: the teacher on {judged['people']:.0f} annotated people: {_told(judged)}")
     context.write_metrics("pose", dataset, figures)
     told = ", ".join(f"{report.records} {split} people" for split, report in reports.items())
-    context.say(f"pose {dataset}: joints of {told} ({'annotated' if section.keypoint_set else 'by the teacher'})")
+    context.say(f"pose {dataset}: joints of {told} ({ANNOTATED if annotated else 'by the teacher'})")
 
 
-def _judge(crops: Shards, raw_joints: RawJoints, most: int) -> dict[str, float]:
-    """PCKh of the teacher on the first annotated crops, `most` of them."""
-    first = (crops[index] for index in range(min(most, len(crops))))
-    judged = (
-        (crop.keypoints, crop.decode_image(), np.array([0, 0, crop.width, crop.height], np.float32))
-        for crop in first
-        if crop.keypoints is not None
-    )
-    pairs = list(raw_joints.of(judged))
-    found, truth = (np.array([pair[side] for pair in pairs], np.float32) for side in (1, 0))
-    return pckh_shared(found.reshape(-1, 17, 3), truth.reshape(-1, 16, 3))
+def _told(judged: dict[str, float]) -> str:
+    return f"OKS AP {100 * judged['oks_ap']:.1f}" if "oks_ap" in judged else f"PCKh@0.5 {judged['pckh']:.1f}"
 
 
 def _figures(report: ShardReport) -> dict[str, Any]:

@@ -46,6 +46,15 @@ def crop_matrix(
     return np.concatenate([linear, (target - linear @ centre)[:, None]], axis=1)
 
 
+def box_in_crop(box: np.ndarray, to_source: np.ndarray) -> np.ndarray:
+    """(4,) float32: a person's box x, y, w, h in the source image, in pixels of the crop cut out of it.
+
+    Args:
+        to_source: (2, 3) the crop's shift into the source image.
+    """
+    return np.array([*(np.asarray(box)[:2] - np.asarray(to_source)[:, 2]), *np.asarray(box)[2:]], np.float32)
+
+
 def warp_crop(image: np.ndarray, matrix: np.ndarray, input_hw: tuple[int, int]) -> np.ndarray:
     """(h, w, 3) uint8 input of (H, W, 3) uint8, bilinear; black outside the image."""
     return cv2.warpAffine(image, matrix, (input_hw[1], input_hw[0]), flags=cv2.INTER_LINEAR)

@@ -195,6 +195,7 @@ def run_step(
     progress: Callable[[int], None],
     card: Callable[[Mapping[str, ShardReport]], str] | None = None,
     gate: Callable[[dict[str, ShardReport]], None] | None = None,
+    finish: Callable[[str, Path], None] | None = None,
 ) -> dict[str, ShardReport]:
     """Make all shards that scratch lacks, then publish the folder.
 
@@ -212,6 +213,8 @@ def run_step(
         card: reports -> the text of a README.md beside the splits.
         gate: looks at the whole before it is published: may add outcomes, and raises DataError to refuse. Rejects that
             name their check are its business and not set against `max_rejects`.
+        finish: told every split and its folder, shards and manifest in it, before anything is published; what it writes
+            there is published with them. It must not touch the shards, which are scratch's own files.
 
     Returns:
         split -> the sum of its shards' reports.
@@ -237,7 +240,7 @@ def run_step(
         gate(reports)
     rejects = [one for report in reports.values() for one in report.rejects if gate is None or not one.check]
     _refuse_rejects(step.name, rejects, max_rejects, limit_key)
-    _publish(step, shards, paths, reports, describe, out, card(reports) if card else None)
+    _publish(step, shards, paths, reports, describe, out, card(reports) if card else None, finish)
     return reports
 
 
@@ -258,6 +261,7 @@ def _publish(
     describe: Callable[[str, tuple[ShardEntry, ...]], Manifest],
     out: Path,
     card: str | None,
+    finish: Callable[[str, Path], None] | None,
 ) -> None:
     aside = out.with_name(f".{out.name}.new-{os.getpid()}")
     shutil.rmtree(aside, ignore_errors=True)
@@ -277,6 +281,8 @@ def _publish(
             for kind in ("rejects", "outcomes"):
                 lines = [json.dumps(finding.content()) + "\n" for finding in getattr(report, kind)]
                 (aside / split / f"{kind}.jsonl").write_text("".join(lines), encoding="utf-8")
+            if finish is not None:
+                finish(split, aside / split)
         if card is not None:
             (aside / "README.md").write_text(card, encoding="utf-8")
         replace_folder(aside, out)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.images import decode_image
+from pipeline.pose.crops import box_in_crop
 from pipeline.rows import POSE_SCHEMA
 from pipeline.shards.raw_outputs import memory_remarks
 from pipeline.shards.read import read_rows
@@ -57,7 +58,11 @@ class PseudoPoseWork:
         before = estimator.halvings
         crops = read_rows(inputs[0], ["sample_id", "image", "box", "to_source"])
         people = (
-            (crop["sample_id"], decode_image(crop["image"]["bytes"], crop["sample_id"]), _box_in_crop(crop))
+            (
+                crop["sample_id"],
+                decode_image(crop["image"]["bytes"], crop["sample_id"]),
+                box_in_crop(crop["box"], crop["to_source"]),
+            )
             for crop in crops
         )
         for sample_id, joints in self.raw_joints.of(people):
@@ -75,13 +80,6 @@ class PseudoPoseWork:
         report.counts["confidence_sum"] += float(found[:, 2].sum())
         origin = np.where(kept, self.raw_joints.estimator.teacher_id, "")
         return _row(sample_id, keypoints.astype(np.float32), origin, found[:, 2])
-
-
-def _box_in_crop(crop: dict[str, Any]) -> np.ndarray:
-    """(4,) float32, the person's box in the crop's own pixels."""
-    box = np.array(crop["box"], np.float32)
-    box[:2] -= np.array(crop["to_source"], np.float32)[:, 2]
-    return box
 
 
 def _row(sample_id: str, keypoints: np.ndarray, origin: np.ndarray, confidence: np.ndarray) -> dict[str, Any]:

@@ -64,3 +64,22 @@ def test_wrong_shapes_are_named():
         pckh_shared(np.zeros((2, 16, 3)), np.zeros((2, 16, 3)))
     with pytest.raises(ValueError, match=r"truth: shape \(1, 16, 3\), expected \(2, 16, 3\)"):
         pckh_shared(np.zeros((2, 17, 3)), np.zeros((1, 16, 3)))
+
+
+def test_pascal_s_head_is_as_long_as_neck_and_forehead_are_apart():
+    pascal = KEYPOINT_SETS["pascal14"]
+    truth = np.zeros((2, 14, 3))
+    for person, neck in enumerate([(0, 0, 2), (0, 0, 0)]):  # the second one has no head size
+        truth[person, pascal.keypoint_names.index("neck")] = neck
+        truth[person, pascal.keypoint_names.index("forehead")] = 0, -6, 2
+        truth[person, pascal.keypoint_names.index("left-hip")] = 50, 50, 1
+        truth[person, pascal.keypoint_names.index("left-wrist")] = 70, 50, 1
+    pred = np.zeros((2, 17, 3))
+    pred[:, COCO.index("left-hip"), :2] = 53, 50
+    pred[:, COCO.index("left-wrist"), :2] = 70, 53.1
+    assert pckh_shared(pred, truth, pascal) == {"pckh": 50, "people": 1, "joints": 2}
+
+
+def test_a_set_without_a_head_has_no_pckh():
+    with pytest.raises(ValueError, match="annotated: 'coco17' has no head size"):
+        pckh_shared(np.zeros((1, 17, 3)), np.zeros((1, 17, 3)), KEYPOINT_SETS["coco17"])

@@ -253,3 +253,26 @@ def test_reports_are_summed():
     one.add(other)
     assert (one.records, one.counts, len(one.rejects)) == (5, {"a": 3, "b": 1}, 1)
     assert np.all([finding == Finding("x", "y") for finding in one.rejects])
+
+
+def test_what_a_step_adds_to_a_split_is_published_with_it(tmp_path):
+    def finish(split, folder):
+        if split == "val" and (folder / "part-00000.bin").read_bytes() == b"ODD":
+            raise DataError("spoilt")
+        (folder / "joined.json").write_text(f"{split} {len(Manifest.read(folder).shards)}")
+
+    def publish(*inputs):
+        run_step(
+            Step("toy", 1, {}, "bin", Work()), inputs, lambda split, entries: builders.manifest(entries, split=split),
+            ("train", "val"), tmp_path / "out", tmp_path / "scratch", workers=1, max_rejects=0, limit_key="x",
+            progress=lambda n: None, finish=finish,
+        )  # fmt: skip
+
+    publish(*shards("one", "two"), *shards("three", split="val"))
+    joined = {path.parent.name: path.read_text() for path in (tmp_path / "out").rglob("joined.json")}
+    assert joined == {"train": "train 2", "val": "val 1"}
+    before = contents(tmp_path / "out")
+    with pytest.raises(DataError, match="spoilt"):
+        publish(*shards("one"), *shards("odd", split="val"))
+    assert contents(tmp_path / "out") == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "scratch"]
