@@ -113,16 +113,13 @@ def write_lip(
     return folder
 
 
-def write_cihp(folder: Path, items: Mapping[str, tuple[bytes, bytes | None, bytes | None]]) -> Path:
-    """CIHP's archive with a training split: name -> image, Category_ids, Human_ids."""
+def write_cihp(folder: Path, items: Mapping[str, tuple[bytes | None, ...]]) -> Path:
+    """CIHP's archive with a training split: name -> image, Category_ids, Human_ids and, if given, Instance_ids."""
     top, members = "instance-level_human_parsing/Training", []
-    for name, (image, mask, people) in items.items():
-        members.append((f"{top}/Images/{name}.jpg", image))
-        members += [
-            (f"{top}/{kind}/{name}.png", data)
-            for kind, data in (("Category_ids", mask), ("Human_ids", people))
-            if data is not None
-        ]
+    for name, (image, *maps) in items.items():
+        members += [(f"{top}/Images/{name}.jpg", image)]
+        kinds = zip(("Category_ids", "Human_ids", "Instance_ids"), maps, strict=False)
+        members += [(f"{top}/{kind}/{name}.png", data) for kind, data in kinds if data is not None]
     members.append((f"{top}/train_id.txt", "".join(f"{name}\n" for name in items).encode()))
     write_zip(folder / "instance-level_human_parsing.zip", members)
     return folder

@@ -17,12 +17,16 @@ _HINT = "Place COCO's train2017.zip, val2017.zip and annotations_trainval2017.zi
 
 
 def coco_items(archives: Archives, split: str, _: ReaderOptions = PLAIN, /) -> list[SourceItem]:
-    """Every image that the split's person_keypoints JSON lists, also those without people, in the JSON's order.
+    """Every image that the split's JSON lists, also those without people, in the JSON's order.
+
+    person_keypoints_*.json has all people, with joints; instances_*.json serves where it alone is there, without.
 
     Raises:
         DataError: the JSON is malformed or names a file that is missing.
     """
-    table = archives.require(f"person_keypoints_{split}2017.json", _HINT)
+    table = archives.find(f"person_keypoints_{split}2017.json") or archives.find(f"instances_{split}2017.json")
+    if table is None:
+        table = archives.require(f"person_keypoints_{split}2017.json", _HINT)
     images = archives.folder_files(f"{split}2017")
     content = read_table(archives, table)
     people: dict[int, list[Annotation]] = defaultdict(list)

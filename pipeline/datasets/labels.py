@@ -30,11 +30,15 @@ _LUMA = (0.299, 0.587, 0.114)
 
 @dataclass(frozen=True, eq=False)
 class Labels:
-    """What is known of an image: PNG of part ids, PNG of person ids (None where unknown), its people."""
+    """What is known of an image: PNG of part ids, PNG of person ids (None where unknown), its people.
+
+    `contradictions` says in words what the source's own maps say against each other.
+    """
 
     mask: bytes | None
     people_map: bytes | None
     people: People
+    contradictions: tuple[str, ...] = ()
 
 
 def plain_labels(archives: Archives, item: SourceItem, image_hw: tuple[int, int], label_set: LabelSet) -> Labels:

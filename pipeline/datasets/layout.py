@@ -11,7 +11,7 @@ import base64
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -97,7 +97,15 @@ def read_item(
     Raises:
         DataError: a file cannot be read, sizes differ, or a label is unknown; the message begins with <dataset>/<id>.
     """
-    return read_decoded(archives, item, dataset, split, label_set, labels)[0]
+    return read_decoded(archives, item, dataset, split, label_set, labels).record
+
+
+class Decoded(NamedTuple):
+    """A record, its image as (H, W, 3) uint8 RGB, and what its source's maps say against each other."""
+
+    record: ImageRecord
+    pixels: np.ndarray
+    contradictions: tuple[str, ...]
 
 
 def read_decoded(
@@ -107,8 +115,8 @@ def read_decoded(
     split: str,
     label_set: LabelSet,
     labels: LabelReader = plain_labels,
-) -> tuple[ImageRecord, np.ndarray]:
-    """The record of an item as `read_item` gives it, and its image, (H, W, 3) uint8 RGB.
+) -> Decoded:
+    """The record of an item as `read_item` gives it, and what was seen on the way.
 
     Raises:
         DataError: as of `read_item`.
@@ -141,7 +149,7 @@ def read_decoded(
         people_map=known.people_map,
         people=known.people,
     )
-    return record, pixels
+    return Decoded(record, pixels, known.contradictions)
 
 
 def _why(image: bytes) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+from typing import Any
 
 from pipeline.datasets.layout import PLAIN, Annotation, Layout, ReaderOptions, SourceItem
 from pipeline.datasets.lip_json import NUM_JOINTS, parse_pose_json
@@ -29,16 +30,8 @@ def lip_items(archives: Archives, split: str, _: ReaderOptions = PLAIN, /) -> li
     images = archives.folder_files(_IMAGES[split])
     list_file = archives.require(f"{split}_id.txt", _HINT)
     ids = read_ids(archives, list_file)
-    masks: dict[str, Member] = {}
-    joints: dict[str, tuple[float, ...]] = {}
-    hidden_untold = False
-    if split != "test":
-        masks = archives.folder_files(f"{split}_segmentations")
-        table = archives.find(f"lip_{split}_set.csv")
-        if table is not None:
-            joints = parse_pose_csv(read_text(archives, table), table.name)
-        elif (table := archives.find(f"LIP_SP_{split.upper()}_annotations.json")) is not None:
-            joints, hidden_untold = parse_pose_json(read_text(archives, table), table.name), True
+    masks: dict[str, Member] = {} if split == "test" else archives.folder_files(f"{split}_segmentations")
+    joints, hidden_untold = _joints(archives, split)
     items = []
     for sample_id in ids:
         for kind, files in (("image", images), ("mask", masks)):
@@ -54,6 +47,30 @@ def lip_items(archives: Archives, split: str, _: ReaderOptions = PLAIN, /) -> li
             )
         )
     return items
+
+
+def _joints(archives: Archives, split: str) -> tuple[dict[str, tuple[float, ...]], bool]:
+    """Stem -> flat x, y, v; and whether the file leaves untold which joints are hidden."""
+    if split != "test":
+        table = archives.find(f"lip_{split}_set.csv")
+        if table is not None:
+            return parse_pose_csv(read_text(archives, table), table.name), False
+        if (table := archives.find(f"LIP_SP_{split.upper()}_annotations.json")) is not None:
+            return parse_pose_json(read_text(archives, table), table.name), True
+    return {}, False
+
+
+def lip_account(archives: Archives, options: ReaderOptions) -> dict[str, Any]:
+    """Images and joints that no list names, and listed images without a row of joints."""
+    figures = {"unlisted_images": 0, "images_without_joints": 0, "joints_without_image": 0}
+    for split in options.splits:
+        held = set(read_ids(archives, archives.require(f"{split}_id.txt", _HINT)))
+        figures["unlisted_images"] += len(set(archives.folder_files(_IMAGES[split])) - held)
+        if split != "test":
+            joints = set(_joints(archives, split)[0])
+            figures["images_without_joints"] += len(held - joints)
+            figures["joints_without_image"] += len(joints - held)
+    return figures
 
 
 def parse_pose_csv(text: str, name: str) -> dict[str, tuple[float, ...]]:
@@ -105,5 +122,6 @@ LIP = Layout(
     lip_items,
     {"train": 30462, "val": 10000, "test": 10000},
     ("lip16",),
+    account=lip_account,
     source_image=lip_source_image,
 )

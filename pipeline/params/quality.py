@@ -17,6 +17,7 @@ class Limits(Section):
 
     max_rejects: Limit = Field(0, description="records that cannot be used: unreadable, unknown ids, sizes that differ")
     max_smoothed_masks: Limit = Field(0, description="masks that were resized with interpolation")
+    max_contradicting_maps: Limit = Field(0, description="maps of parts, people and part instances (CIHP)")
     max_keypoints_outside_image: Limit = 0
     max_keypoints_outside_person: Limit = 0
     max_left_right_contradictions: Limit = Field(0, description="between keypoints and arm, leg and shoe masks")

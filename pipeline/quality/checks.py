@@ -37,6 +37,12 @@ CHECKS: Mapping[str, Check] = MappingProxyType(
             Check("sizes_differ", "max_rejects", "labels of another size than their image"),
             Check("unknown_ids", "max_rejects", "masks with ids or colours that the label set lacks"),
             Check("smoothed_masks", "max_smoothed_masks", "masks resized with interpolation", True),
+            Check(
+                "contradicting_maps",
+                "max_contradicting_maps",
+                "maps of parts, people and part instances that contradict each other",
+                True,
+            ),
             Check("keypoints_outside_image", "max_keypoints_outside_image", "keypoints outside the image", True),
             Check(
                 "keypoints_outside_person", "max_keypoints_outside_person", "keypoints far outside their person", True

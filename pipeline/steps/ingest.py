@@ -24,7 +24,7 @@ from pipeline.sources.archives import Archives
 from pipeline.taxonomy import LABEL_SETS, KeypointSet, LabelSet, label_set
 
 VERSION = 2
-CHECKS_VERSION = 1
+CHECKS_VERSION = 2
 """Raised by hand when the same record would get other findings or marks."""
 
 
@@ -53,11 +53,16 @@ class ChunkReader:
         archives = _archives(self.folder, self.folder.stat().st_mtime_ns, self.scratch)
         for item in chunk.items:
             try:
-                record, pixels = read_decoded(archives, item, self.dataset, chunk.split, self.label_set, self.labels)
+                record, pixels, contradictions = read_decoded(
+                    archives, item, self.dataset, chunk.split, self.label_set, self.labels
+                )
                 found = self.examiner(record, not item.hidden_untold)
             except DataError as error:
                 report.rejects.append(Finding(item.sample_id, str(error), error.check))
                 continue
+            if contradictions:
+                reason = f"{self.dataset}/{item.sample_id}: {'; '.join(contradictions)}"
+                found.append(Finding(item.sample_id, reason, "contradicting_maps"))
             rejected = [one for one in found if one.check in self.examiner.rules.rejecting]
             report.rejects += rejected
             report.outcomes += [one for one in found if one not in rejected]

@@ -1,10 +1,12 @@
 import numpy as np
 import pytest
 
-from pipeline.datasets.cihp import CIHP, cihp_items
-from pipeline.datasets.layout import read_item
+from pipeline.datasets.cihp import CIHP, cihp_account, cihp_items, contradictions
+from pipeline.datasets.layout import ReaderOptions, read_item
 from pipeline.errors import DataError
+from pipeline.quality.examine import Rules
 from pipeline.sources.archives import Archives
+from pipeline.steps.ingest import ingest_shards, ingest_step
 from pipeline.taxonomy import LABEL_SETS
 from tests import builders
 
@@ -16,7 +18,8 @@ PEOPLE[1:5, 0:3], PEOPLE[6:11, 4:8] = 1, 3
 
 def read_all(folder, split="train"):
     archives = Archives(folder)
-    return [read_item(archives, item, "cihp", split, LABEL_SETS["cihp"]) for item in cihp_items(archives, split)]
+    items = cihp_items(archives, split)
+    return [read_item(archives, item, "cihp", split, LABEL_SETS["cihp"], CIHP.labels) for item in items]
 
 
 def test_parts_people_and_boxes_are_read(tmp_path):
@@ -70,3 +73,78 @@ def test_the_splits_folders_are_not_mixed_up(tmp_path):
     assert read_all(tmp_path, "train")[0].image == builders.jpeg(seed=1)
     assert read_all(tmp_path, "val")[0].image == builders.jpeg(seed=2)
     assert CIHP.published == {"train": 28280, "val": 5000, "test": 5000}
+
+
+INSTANCES = np.zeros((12, 8), np.uint8)
+INSTANCES[1:5, 0:3], INSTANCES[6:11, 4:8] = 10, 2 * 20 + 13
+
+
+def changed(array, value, count=8):
+    """The map with another value at `count` of its labelled pixels."""
+    other = array.copy()
+    rows, columns = np.nonzero(array)
+    other[rows[:count], columns[:count]] = value
+    return other
+
+
+def test_maps_that_agree_contradict_nothing():
+    assert contradictions(PARTS, PEOPLE, INSTANCES) == contradictions(PARTS, PEOPLE, None) == ()
+    ignored = np.where(PARTS == 10, 255, PARTS).astype(np.uint8)
+    assert contradictions(ignored, PEOPLE, INSTANCES) == ()
+
+
+@pytest.mark.parametrize(
+    "parts, people, instances, words",
+    [
+        (PARTS, changed(PEOPLE, 0), INSTANCES, "8 pixels have a class and no person"),
+        (changed(PARTS, 0), PEOPLE, INSTANCES, "8 pixels have a person and no class"),
+        (PARTS, changed(PEOPLE, 2), INSTANCES, "8 pixels have another part instance"),
+        (changed(PARTS, 5), PEOPLE, INSTANCES, "8 pixels have another part instance"),
+        (PARTS, PEOPLE, changed(INSTANCES, 0), "8 pixels have another part instance"),
+        (PARTS, PEOPLE, INSTANCES + (PEOPLE == 0), "64 pixels have another part instance"),
+        (PARTS, PEOPLE, INSTANCES[::-1], "pixels have another part instance"),
+    ],
+)
+def test_maps_that_contradict_each_other_are_found(parts, people, instances, words):
+    (found,) = contradictions(parts, people, np.asarray(instances, np.uint8))
+    assert words in found
+
+
+def test_a_pixel_here_and_there_is_no_contradiction():
+    people = np.ones((20, 20), np.uint8)
+    parts, instances = people * 5, people * 5
+    parts[:2, :2] = 0  # four of 400
+    assert contradictions(parts, people, instances) == ()
+    parts[2, 2] = 0
+    assert contradictions(parts, people, instances) == ("5 pixels have a person and no class",)
+
+
+def test_a_mix_up_of_instance_maps_is_rejected_by_ingest_or_kept_where_the_limit_is_null(tmp_path):
+    good = (builders.jpeg(), builders.png(PARTS), builders.png(PEOPLE), builders.png(INSTANCES))
+    mixed = (builders.jpeg(seed=1), builders.png(PARTS), builders.png(PEOPLE), builders.png(INSTANCES[::-1]))
+    builders.write_cihp(tmp_path, {"1": good, "2": mixed})
+    (shard,) = ingest_shards(tmp_path, "cihp", ["train"], 2)
+    _, report = ingest_step(tmp_path, "cihp", "cihp", 2, "cihp").work(shard.inputs)
+    (reject,) = report.rejects
+    assert report.records == 1 and (reject.sample_id, reject.check) == ("2", "contradicting_maps")
+    assert reject.reason.startswith("cihp/2: ") and "pixels have another part instance" in reject.reason
+    rules = Rules(rejecting=frozenset())
+    _, report = ingest_step(tmp_path, "cihp", "cihp", 2, "cihp", rules=rules).work(shard.inputs)
+    kept = [one.sample_id for one in report.outcomes if one.check == "contradicting_maps"]
+    assert report.records == 2 and not report.rejects and kept == ["2"]
+
+
+def test_an_instance_map_that_is_missing_or_of_another_size_is_named(tmp_path):
+    maps = (builders.jpeg(), builders.png(PARTS), builders.png(PEOPLE))
+    builders.write_cihp(tmp_path / "a", {"1": (*maps, builders.png(INSTANCES)), "2": maps})
+    with pytest.raises(DataError, match=r"names '2', but Training/Instance_ids lacks it"):
+        cihp_items(Archives(tmp_path / "a"), "train")
+    builders.write_cihp(tmp_path / "b", {"1": (*maps, builders.png(INSTANCES[1:]))})
+    with pytest.raises(DataError, match=r"Instance_ids/1\.png is 8x11, its image is 8x12"):
+        read_all(tmp_path / "b")
+
+
+def test_images_that_no_list_names_are_counted(tmp_path):
+    builders.write_cihp(tmp_path, {"1": (builders.jpeg(), builders.png(PARTS), builders.png(PEOPLE))})
+    builders.write_zip(tmp_path / "more.zip", [("Training/Images/9.jpg", b"")])
+    assert cihp_account(Archives(tmp_path), ReaderOptions(splits=("train",))) == {"unlisted_images": 1}

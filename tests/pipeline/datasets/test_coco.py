@@ -88,6 +88,16 @@ def test_the_smaller_person_lies_on_top_and_crowds_are_ignored(tmp_path):
     assert np.array_equal(mask == 255, CROWD & ~person) and (mask[~person & ~CROWD] == 0).all()
 
 
+def test_the_instances_serve_where_there_is_no_file_of_keypoints(tmp_path):
+    content = builders.coco_content({"a.jpg": (12, 8)}, [{"image_id": 1, "segmentation": [[0, 0, 4, 0, 4, 4, 0, 4]]}])
+    content["categories"].append({"id": 18, "name": "dog"})
+    content["annotations"].append({"id": 9, "image_id": 1, "category_id": 18, "bbox": [0, 0, 1, 1], "iscrowd": 0})
+    builders.write_zip(tmp_path / "val2017.zip", [("val2017/a.jpg", builders.jpeg())])
+    builders.write_zip(tmp_path / "j.zip", [("annotations/instances_val2017.json", json.dumps(content).encode())])
+    (record,) = read_all(tmp_path)
+    assert len(record.people) == 1 and record.people.mask(0).sum() == 16 and not record.people.keypoints.any()
+
+
 def test_images_without_people_are_kept(tmp_path):
     sizes = {"a.jpg": (12, 8), "000000000002.jpg": SIZE}
     content = builders.coco_content(sizes, [{"image_id": 2, "segmentation": SQUARE}])

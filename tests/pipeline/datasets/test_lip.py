@@ -4,8 +4,8 @@ import numpy as np
 import pandas
 import pytest
 
-from pipeline.datasets.layout import read_item
-from pipeline.datasets.lip import LIP, lip_items, parse_pose_csv
+from pipeline.datasets.layout import ReaderOptions, read_item
+from pipeline.datasets.lip import LIP, lip_account, lip_items, parse_pose_csv
 from pipeline.errors import DataError
 from pipeline.sources.archives import Archives
 from pipeline.taxonomy import LABEL_SETS
@@ -130,6 +130,21 @@ def test_a_photo_with_exif_is_measured_upright(tmp_path):
     (record,) = read_all(tmp_path)
     assert (record.width, record.height) == (8, 12) and record.decode_image().shape == (12, 8, 3)
     assert record.image == turned
+
+
+def test_what_no_list_names_is_counted(tmp_path):
+    mask = builders.png(MASK)
+    rows = [builders.pose_row("a_1", {0: (1, 2, 0)}), builders.pose_row("z_9", {0: (1, 2, 0)})]
+    builders.write_lip(
+        tmp_path,
+        {name: builders.jpeg() for name in ("a_1", "b_2", "c_3")},
+        {"a_1": mask, "b_2": mask},
+        rows,
+        ["a_1", "b_2"],
+    )
+    assert lip_account(Archives(tmp_path), ReaderOptions(splits=("train",))) == {
+        "unlisted_images": 1, "images_without_joints": 1, "joints_without_image": 1,
+    }  # fmt: skip
 
 
 def test_published_counts():
