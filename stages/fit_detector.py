@@ -9,7 +9,7 @@ import click
 from pipeline.detection.loading import load_detector
 from pipeline.shards.read import open_shards
 from stages.context import Context, pass_context
-from stages.teacher import publish_teacher
+from stages.teacher import fit_folder, publish_teacher, start_file
 from trainer.teachers.detector import fit_detector as fit
 from trainer.teachers.judge import judge_detector
 
@@ -19,18 +19,22 @@ from trainer.teachers.judge import judge_detector
 def fit_detector(context: Context) -> None:
     """Publish the person detector to models/detector.safetensors: `detector.weights` sample, fit, or a file."""
     params, section = context.params, context.params.detector
-    folder = context.paths.stage("ingest", section.fit.dataset)
+    splits = ("train", "val") if section.weights == "fit" else ("val",)
+    folder = fit_folder(context, "detector", section.fit.dataset, splits)
     target = context.paths.model("detector.safetensors")
 
     def make(path: Path) -> None:
-        with context.progress("fit-detector", section.fit.steps, "steps") as progress:
+        with context.counted_progress("fit-detector", "steps") as progress:
             fit(
                 open_shards(folder / "train"),
                 section.fit,
                 params.seed,
                 path,
                 context.paths.scratch,
-                lambda done, total, losses: progress(1),
+                lambda done, total, losses: progress(done, total),
+                name=section.network,
+                start=start_file("detector", section.fit.start),
+                workers=params.executor.loader_workers,
             )
 
     sha256 = publish_teacher("detector", section.weights, target, make, load_detector)

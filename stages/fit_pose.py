@@ -10,7 +10,7 @@ from pipeline.pose.base import PoseSettings
 from pipeline.pose.loading import load_estimator
 from pipeline.shards.read import open_shards
 from stages.context import Context, pass_context
-from stages.teacher import publish_teacher
+from stages.teacher import fit_folder, publish_teacher, start_file
 from trainer.teachers.judge import judge_pose
 from trainer.teachers.pose import fit_pose as fit
 
@@ -20,18 +20,21 @@ from trainer.teachers.pose import fit_pose as fit
 def fit_pose(context: Context) -> None:
     """Publish the pose estimator to models/pose.safetensors: `pose.weights` sample, fit, or a file."""
     params, section = context.params, context.params.pose
-    folder = context.paths.stage("ingest", section.fit.dataset)
+    splits = ("train", "val") if section.weights == "fit" else ("val",)
+    folder = fit_folder(context, "pose", section.fit.dataset, splits)
     target = context.paths.model("pose.safetensors")
 
     def make(path: Path) -> None:
-        with context.progress("fit-pose", section.fit.steps, "steps") as progress:
+        with context.counted_progress("fit-pose", "steps") as progress:
             fit(
                 open_shards(folder / "train"),
                 section.fit,
                 params.seed,
                 path,
                 context.paths.scratch,
-                lambda done, total, losses: progress(1),
+                lambda done, total, losses: progress(done, total),
+                start=start_file("pose", section.fit.start),
+                workers=params.executor.loader_workers,
             )
 
     sha256 = publish_teacher("pose", section.weights, target, make, load_estimator)

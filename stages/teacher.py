@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from pipeline.errors import DataError, ParamsError
 from pipeline.shards.manifest import sha256_of
 from pipeline.shards.write import write_whole
+from stages.context import Context
 from stages.paths import TEACHERS
 
 
@@ -43,3 +44,44 @@ def publish_teacher(
     load(source)
     write_whole(target, source.read_bytes())
     return found
+
+
+def start_file(key: str, start: str) -> Path | None:
+    """The file of the teacher that a fit goes on from; None for random weights.
+
+    Args:
+        key: "detector" or "pose".
+        start: `<key>.fit.start`.
+
+    Raises:
+        ParamsError: there is no such file.
+    """
+    if start == "random":
+        return None
+    file = Path(start).expanduser()
+    if not file.is_file():
+        raise ParamsError(f"{key}.fit.start: no file {file}; expected random, or the file of a teacher")
+    return file
+
+
+def fit_folder(context: Context, key: str, dataset: str, splits: Sequence[str]) -> Path:
+    """The folder of the ingested set on whose people a teacher is fitted and judged.
+
+    Args:
+        key: "detector" or "pose".
+        dataset: `<key>.fit.dataset`.
+        splits: what is needed of it.
+
+    Raises:
+        ParamsError: params.yaml has no such set, or the set lacks a split.
+    """
+    known = {**context.params.teacher_datasets, **context.params.datasets}
+    if dataset not in known:
+        raise ParamsError(f"{key}.fit.dataset: {dataset!r} is not in params.yaml; it has {', '.join(sorted(known))}")
+    missing = [split for split in splits if split not in known[dataset].splits]
+    if missing:
+        raise ParamsError(
+            f"{key}.fit.dataset: {context.params.place(dataset)}.splits lacks {missing[0]}, expected "
+            f"{' and '.join(splits)}: fitted on train, judged on val. Name another set, or give this one the split"
+        )
+    return context.paths.stage("ingest", dataset)

@@ -10,9 +10,10 @@ from pipeline.params.section import Count, Fraction, NotNegative, Positive, Sect
 
 
 class DetectorFit(Section):
-    """Fitting of the small Mask R-CNN."""
+    """Fitting of the torchvision network that `detector.network` names."""
 
-    dataset: str
+    dataset: str = Field(description="people to fit and judge on; any set with person ids or COCO's masks")
+    start: str = Field("random", description="random weights, or the file of a detector of that network to go on from")
     steps: Count
     batch_size: Count
     lr: Positive
@@ -81,7 +82,10 @@ class Detector(Section):
 class PoseFit(Section):
     """Fitting of a pose network."""
 
-    dataset: str
+    dataset: str = Field(description="people to fit and judge on; any set with joints of a built-in keypoint set")
+    start: str = Field(
+        "random", description="random weights, or the file of a pose teacher of that network to go on from"
+    )
     architecture: Literal[
         "small",
         "resnet50_256x192",

@@ -23,7 +23,7 @@ from trainer.teachers.checkpoint import fit_fingerprint
 from trainer.teachers.loop import Progress, fit_network, pick_device, run_in_bfloat16
 from trainer.teachers.pose_lessons import crop_lessons, rcnn_lessons
 from trainer.teachers.pose_samples import people_with_joints
-from trainer.teachers.rcnn import freeze_stem
+from trainer.teachers.rcnn import freeze_stem, memory_format_of
 from trainer.teachers.source import joints_of, source_hash, source_name
 
 
@@ -77,7 +77,7 @@ def fit_pose(
         teacher.fill(network)
         if choice.architecture == keypoint_rcnn.ARCHITECTURE:
             freeze_stem(network)
-    network = network.to(device).to(memory_format=torch.channels_last)
+    network = network.to(device).to(memory_format=memory_format_of(network))
     lessons = rcnn_lessons if choice.architecture == keypoint_rcnn.ARCHITECTURE else crop_lessons
     lesson = lessons(network, records, people, choice, joints, seed)
     if section.precision == "bf16-mixed":

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torchvision.models.detection import FasterRCNN
+from torchvision.models.detection import FasterRCNN, KeypointRCNN
 from torchvision.models.detection.image_list import ImageList
 
 from pipeline.teacher_file import InputSpec
@@ -66,11 +66,16 @@ def rcnn_losses(network: FasterRCNN, batch: RcnnBatch, spec: InputSpec, device: 
         moved = {name: values.to(device) for name, values in people.items()}
         labels = torch.ones(len(people["boxes"]), dtype=torch.int64, device=device)  # class 1 is the person
         targets.append({**moved, "labels": labels})
-    features = network.backbone(images.to(memory_format=torch.channels_last))
+    features = network.backbone(images.to(memory_format=memory_format_of(network)))
     listed = ImageList(images, batch.sizes)
     proposals, rpn_losses = network.rpn(listed, features, targets)
     _, head_losses = network.roi_heads(features, proposals, listed.image_sizes, targets)
     return {**rpn_losses, **head_losses}
+
+
+def memory_format_of(network: nn.Module) -> torch.memory_format:
+    """Channels last, the faster one; not for a Keypoint R-CNN, whose loss in torchvision cannot read such maps."""
+    return torch.contiguous_format if isinstance(network, KeypointRCNN) else torch.channels_last
 
 
 def freeze_stem(network: nn.Module) -> None:
