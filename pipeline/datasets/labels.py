@@ -146,7 +146,11 @@ def whole_rle(segmentation: Any, image_hw: tuple[int, int], name: str) -> Rle:
                 rle = coco_mask.frPyObjects({"size": list(rle["size"]), "counts": list(rle["counts"])}, height, width)
             check_rle(rle)
         else:
-            rle = coco_mask.merge(coco_mask.frPyObjects([list(ring) for ring in segmentation], height, width))
+            rings = [list(ring) for ring in segmentation]
+            odd = next((len(ring) for ring in rings if len(ring) < 6 or len(ring) % 2), None)
+            if odd is not None:  # pycocotools takes four numbers for a box, and fewer for a bug
+                raise ValueError(f"a ring of {odd} numbers, expected x, y of three points at least")
+            rle = coco_mask.merge(coco_mask.frPyObjects(rings, height, width))
     except (TypeError, ValueError, KeyError, IndexError) as error:
         raise DataError(f"{name}: a segmentation is no polygon and no RLE ({error}). Mend the annotation") from error
     if list(rle["size"]) != [height, width]:

@@ -100,13 +100,14 @@ class Examiner:
                     f"{who}left and right {' and '.join(exchanged)} lie on each other's limb of the mask. "
                     "One of the two labels has its sides exchanged",
                 )
-        if region.labelled is None:
+        own, what = (region.extent, "pixel") if region.labelled is None else (region.labelled, "labelled pixel")
+        if own is None:
             return
-        labelled = int(region.labelled.sum())
-        if labelled == 0 and annotated == 0:
-            yield "empty_people", f"{who}not a pixel of the mask and no keypoint"
-        elif labelled < self.rules.small_mask_px:
-            yield "small_masks", f"{who}{labelled} labelled pixels of the mask{_ignored(mask, labelled)}"
+        count = int(own.sum())
+        if count == 0 and annotated == 0:
+            yield "empty_people", f"{who}not one {what} and no keypoint{_ignored(mask, count)}"
+        elif count < self.rules.small_mask_px:
+            yield "small_masks", f"{who}{count} {what}{'' if count == 1 else 's'}{_ignored(mask, count)}"
 
     def _exchanged(
         self, keypoints: np.ndarray, mask: np.ndarray | None, region: PersonRegion, size: float

@@ -61,17 +61,25 @@ def test_people_of_nothing_are_empty_and_of_little_are_small():
     people = People.build([1, 2, 3], [(0, 0, 8, 6), (0, 7, 8, 5), (1, 1, 3, 1)])
     text = found(builders.record(mask=TOP * 5, people=people))
     assert text == {
-        "empty_people": "toy/a.b_1: person 2: not a pixel of the mask and no keypoint",
-        "small_masks": "toy/a.b_1: person 3: 3 labelled pixels of the mask",
+        "empty_people": "toy/a.b_1: person 2: not one labelled pixel and no keypoint",
+        "small_masks": "toy/a.b_1: person 3: 3 labelled pixels",
+    }
+
+
+def test_people_of_whom_only_the_box_is_known_are_as_large_as_that():
+    people = People.build([1, 2, 3], [(2, 2, 0, 0), (1, 1, 1, 1), (1, 1, 4, 4)])
+    assert found(builders.record(people=people)) == {
+        "empty_people": "toy/a.b_1: person 1: not one pixel and no keypoint",
+        "small_masks": "toy/a.b_1: person 2: 1 pixel",
     }
 
 
 def test_keypoints_alone_make_a_person_that_is_small():
     people = People.build([1], [(0, 0, 8, 12)], keypoints=keypoints((3, 3, 2)))
     text = found(builders.record(mask=TOP * 0, people=people))
-    assert text == {"small_masks": "toy/a.b_1: 0 labelled pixels of the mask"}
+    assert text == {"small_masks": "toy/a.b_1: 0 labelled pixels"}
     text = found(builders.record(mask=BOTTOM * 255, people=people))
-    assert text == {"small_masks": "toy/a.b_1: 0 labelled pixels of the mask; 16 are 255, which is ignored"}
+    assert text == {"small_masks": "toy/a.b_1: 0 labelled pixels; 16 are 255, which is ignored"}
 
 
 def test_photos_without_labels_and_images_without_people_are_nothing_to_find():
@@ -128,7 +136,7 @@ def test_only_a_persons_own_limbs_are_set_against_its_joints():
 def test_many_people_are_told_in_short():
     people = People.build(range(1, 6), [(0, 8, 2, 2)] * 5)
     text = found(builders.record(mask=TOP * 5, people=people))["empty_people"]
-    assert text.count("not a pixel") == 3 and text.endswith("; and 2 more people")
+    assert text.count("not one labelled pixel") == 3 and text.endswith("; and 2 more people")
 
 
 @pytest.mark.parametrize("name, smoothed", [("lip", True), ("person", False)])
