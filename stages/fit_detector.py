@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import click
 
 from pipeline.detection.loading import load_detector
+from pipeline.detection.weights import check_teacher, convert_weights, published
 from pipeline.shards.read import open_shards
 from stages.context import Context, pass_context
 from stages.teacher import fit_folder, publish_teacher, start_file
+from stages.weights import published_file, weights_file
 from trainer.teachers.detector import fit_detector as fit
 from trainer.teachers.judge import judge_detector
 
@@ -17,7 +20,7 @@ from trainer.teachers.judge import judge_detector
 @click.command("fit-detector")
 @pass_context
 def fit_detector(context: Context) -> None:
-    """Publish the person detector to models/detector.safetensors: `detector.weights` sample, fit, or a file."""
+    """Publish the person detector to models/detector.safetensors: `detector.weights` sample, fit, coco, or a file."""
     params, section = context.params, context.params.detector
     splits = ("train", "val") if section.weights == "fit" else ("val",)
     folder = fit_folder(context, "detector", section.fit.dataset, splits)
@@ -37,10 +40,30 @@ def fit_detector(context: Context) -> None:
                 workers=params.executor.loader_workers,
             )
 
-    sha256 = publish_teacher("detector", section.weights, target, make, load_detector)
+    sha256 = publish_teacher(
+        "detector",
+        section.weights,
+        target,
+        make,
+        partial(check_teacher, section.network),
+        partial(_given, context),
+        partial(convert_weights, section.network),
+    )
     judged = judge_detector(open_shards(folder / "val"), load_detector(target), section.score, section.mask_nms)
     context.write_metrics("fit_detector", None, {"weights": section.weights, "sha256": sha256, "val": judged})
     context.say(
         f"fit-detector: {section.weights} weights; on held-out {section.fit.dataset}: mask AP {100 * judged['mask_ap']:.1f}, "
         f"{100 * judged['recall']:.0f} % of the large people found, {100 * judged['false_share']:.0f} % false"
+    )
+
+
+def _given(context: Context) -> Path:
+    """The file of weights that are neither the sample's nor fitted here."""
+    section, key, command = context.params.detector, "detector.weights", "hpp fit-detector"
+    if section.weights != "coco":
+        return weights_file(context, key, section.weights, command)
+    weights = published(section.network)
+    known = weights.checksums
+    return published_file(
+        context, key, weights.name, weights.url, known.get("sha256", ""), command, md5_start=known.get("md5", "")
     )

@@ -14,15 +14,23 @@ from stages.paths import TEACHERS
 
 
 def publish_teacher(
-    key: str, weights: str, target: Path, fit: Callable[[Path], None], load: Callable[[Path], object]
+    key: str,
+    weights: str,
+    target: Path,
+    fit: Callable[[Path], None],
+    load: Callable[[Path], object],
+    find: Callable[[], Path] | None = None,
+    convert: Callable[[Path, Path], None] | None = None,
 ) -> str:
     """Put the teacher in force to `target`; the SHA-256 of its file.
 
     Args:
         key: "detector" or "pose", which names the committed file and the parameter.
-        weights: "sample" for the committed file, "fit" to fit one, or a file.
+        weights: "sample" for the committed file, "fit" to fit one, or what `find` finds.
         fit: fits a teacher and writes it to the path it is given.
         load: loads a teacher; called before a given file takes the place of the teacher in force.
+        find: brings the file of other weights to this machine; None takes `weights` as its path.
+        convert: writes a file of others as a teacher's file, whole or not at all; None takes teachers' files alone.
 
     Raises:
         DataError: the committed file is not the one that its record names, or a file holds no such teacher.
@@ -32,18 +40,26 @@ def publish_teacher(
     if weights == "fit":
         fit(target)
         return sha256_of(target)
-    source = TEACHERS / f"{key}.safetensors" if weights == "sample" else Path(weights).expanduser()
+    if weights == "sample":
+        source = TEACHERS / f"{key}.safetensors"
+        _check_committed(key, source)
+    else:
+        source = find() if find else Path(weights).expanduser()
     if not source.is_file():
         raise ParamsError(f"{key}.weights: no file {source}; expected sample, fit, or a file of weights")
-    found = sha256_of(source)
-    if weights == "sample":
-        record = json.loads((TEACHERS / "teachers.json").read_text(encoding="utf-8"))
-        expected = record[key]["sha256"]
-        if found != expected:
-            raise DataError(f"{source}: SHA-256 is {found}, its record says {expected}. Check the file out again")
+    if convert is not None and source.suffix != ".safetensors":
+        convert(source, target)
+        return sha256_of(target)
     load(source)
     write_whole(target, source.read_bytes())
-    return found
+    return sha256_of(target)
+
+
+def _check_committed(key: str, source: Path) -> None:
+    record = json.loads((TEACHERS / "teachers.json").read_text(encoding="utf-8"))
+    expected, found = record[key]["sha256"], sha256_of(source)
+    if found != expected:
+        raise DataError(f"{source}: SHA-256 is {found}, its record says {expected}. Check the file out again")
 
 
 def start_file(key: str, start: str) -> Path | None:

@@ -43,7 +43,9 @@ def weights_file(context: Context, key: str, given: str, command: str) -> Path:
     return published_file(context, key, name, given, "", command)
 
 
-def published_file(context: Context, key: str, name: str, url: str, sha256_start: str, command: str) -> Path:
+def published_file(
+    context: Context, key: str, name: str, url: str, sha256_start: str, command: str, *, md5_start: str = ""
+) -> Path:
     """A file from an address, kept in the scratch folder; one placed in data/manual/weights is taken instead.
 
     Args:
@@ -53,10 +55,12 @@ def published_file(context: Context, key: str, name: str, url: str, sha256_start
         url: its address.
         sha256_start: the first digits of its SHA-256; empty where unknown.
         command: to run again once the file is placed by hand.
+        md5_start: the first digits of its MD5, where its publisher gives that instead.
 
     Raises:
         DataError: the file cannot be had, or is another one.
     """
+    checksums = {algorithm: digits for algorithm, digits in (("sha256", sha256_start), ("md5", md5_start)) if digits}
     patience, scratch = context.params.download, context.paths.scratch
     folder = scratch / FOLDER
     folder.mkdir(parents=True, exist_ok=True)
@@ -73,5 +77,5 @@ def published_file(context: Context, key: str, name: str, url: str, sha256_start
             progress=lambda _, done, total: progress(done, total or 0),
             command=command,
         )
-        fetcher.bring([RemoteFile(name, (url,), None, {"sha256": sha256_start} if sha256_start else {})], folder)
+        fetcher.bring([RemoteFile(name, (url,), None, checksums)], folder)
     return target

@@ -9,9 +9,11 @@ import torch
 from pipeline.detection.architectures import ARCHITECTURES, network_of
 from pipeline.detection.base import PersonDetector
 from pipeline.detection.batches import GPU_BATCH
+from pipeline.detection.detectron2_rcnn import ARCHITECTURE as DETECTRON2
+from pipeline.detection.detectron2_rcnn import load_detectron2
 from pipeline.detection.device import best_device
 from pipeline.detection.torchvision_rcnn import TorchvisionDetector
-from pipeline.teacher_file import read_teacher
+from pipeline.teacher_file import TeacherFile, read_teacher
 
 
 def load_detector(file: str | Path) -> PersonDetector:
@@ -19,11 +21,24 @@ def load_detector(file: str | Path) -> PersonDetector:
 
     Raises:
         DataError: the file is missing, damaged, or holds another kind of network.
+        ParamsError: it is of detectron2, which is not installed.
     """
-    teacher = read_teacher(Path(file), *ARCHITECTURES)
+    return detector_of(read_teacher(Path(file), *ARCHITECTURES, DETECTRON2))
+
+
+def detector_of(teacher: TeacherFile) -> PersonDetector:
+    """As `load_detector`, of a file that has been read.
+
+    Raises:
+        DataError: the weights or the options do not fit the architecture.
+        ParamsError: it is of detectron2, which is not installed.
+    """
     device = best_device()
+    on_gpu = device.type != "cpu"
+    if teacher.architecture == DETECTRON2:
+        return load_detectron2(teacher, device, GPU_BATCH if on_gpu else 1)
     network = network_of(teacher).to(device)
     threads = ARCHITECTURES[teacher.architecture].threads
-    if device.type == "cpu":
+    if not on_gpu:
         return TorchvisionDetector(network, teacher.teacher_id, threads)
     return TorchvisionDetector(network, teacher.teacher_id, threads, GPU_BATCH, torch.float16)

@@ -29,6 +29,8 @@ SAMPLE_DETECTOR = "mask_rcnn_basic"
 PUBLISHED_DETECTORS = ("maskrcnn_resnet50_fpn", "maskrcnn_resnet50_fpn_v2")
 """Of torchvision, with weights fitted on COCO."""
 
+_CONFIG = (".yaml", ".yml")
+
 
 class Detector(Section):
     """Who finds the people."""
@@ -50,7 +52,7 @@ class Detector(Section):
         names = (SAMPLE_DETECTOR, *PUBLISHED_DETECTORS)
         if backend == "torchvision" and network not in names:
             raise ValueError(f"expected {', '.join(names[:-1])} or {names[-1]} with backend: torchvision")
-        if backend == "detectron2" and not network.endswith((".yaml", ".yml")):
+        if backend == "detectron2" and not network.endswith(_CONFIG):
             raise ValueError(
                 "expected a Mask R-CNN config with backend: detectron2, one of its model zoo such as "
                 "COCO-InstanceSegmentation/mask_rcnn_R_50_FPN_3x.yaml, or a file of your own"
@@ -61,21 +63,19 @@ class Detector(Section):
     @classmethod
     def _weights_of_network(cls, weights: str, info: ValidationInfo) -> str:
         """Weights that there are for the network."""
-        backend, network = info.data.get("backend"), info.data.get("network")
-        if backend not in ("torchvision", "detectron2") or network is None:
+        network = info.data.get("network")
+        if network is None:
             return weights
         if weights == "sample" and network != SAMPLE_DETECTOR:
             raise ValueError(
-                f"expected coco, a file or an address: the sample weights are of network: {SAMPLE_DETECTOR}"
+                f"expected coco, a file or an address: the sample weights are of network {SAMPLE_DETECTOR}"
             )
         if weights == "coco" and network == SAMPLE_DETECTOR:
             raise ValueError(
-                f"expected sample, fit or a file: the COCO weights are of network: {PUBLISHED_DETECTORS[0]} or {PUBLISHED_DETECTORS[1]}"
+                f"expected sample, fit or a file: COCO weights are of network {' or '.join(PUBLISHED_DETECTORS)}"
             )
-        if weights == "fit" and backend == "detectron2":
-            raise ValueError(
-                "expected coco, a file or an address: a detectron2 network is fitted by detectron2's own tools"
-            )
+        if weights == "fit" and network.endswith(_CONFIG):
+            raise ValueError("expected coco, a file or an address: detectron2's networks are fitted by its own tools")
         return weights
 
 

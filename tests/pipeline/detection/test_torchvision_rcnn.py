@@ -1,4 +1,4 @@
-"""The same people as torchvision's own forward gives, whichever the network, the batch and the size of the image."""
+"""The same people as torchvision's own forward gives, whichever the batch and the size of the image."""
 
 import subprocess
 import sys
@@ -7,62 +7,16 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.detection.architectures import ARCHITECTURES, architecture
+from pipeline.detection.architectures import ARCHITECTURES
 from pipeline.detection.mask_rcnn_basic import RcnnOptions
-from pipeline.detection.mask_rcnn_resnet50 import COCO_CLASSES, V1, V2
-from pipeline.detection.threads import fixed_threads
 from pipeline.detection.torchvision_rcnn import TorchvisionDetector
-from pipeline.records import People
-from pipeline.teacher_file import InputSpec
-from tests.pipeline.detection.builders import TINY, eager, noise, tiny_network
-
-RESNETS = {V1: {"classes": COCO_CLASSES, "frozen_norm": True}, V2: {"classes": COCO_CLASSES}}
-
-
-def resnet(name: str):
-    """As the published weights have it, on a small input and with few proposals, to be quick."""
-    torch.manual_seed(0)
-    known = architecture(name)
-    network = eager(known.build(known.options(**RESNETS[name]), InputSpec(size=(96, 128))))
-    network.rpn._post_nms_top_n["testing"] = 30
-    predictor = network.roi_heads.box_predictor
-    predictor.cls_score.weight.data *= 0.01  # random layers end in large numbers, and a softmax of them in ones
-    predictor.bbox_pred.weight.data *= 0.01
-    predictor.cls_score.bias.data[1] += 2
-    return network
-
-
-def forward(network, image: np.ndarray, threads: int = 1) -> dict:
-    """The people of torchvision's own forward."""
-    pixels = torch.from_numpy(image.transpose(2, 0, 1).copy()).float() / 255
-    with torch.inference_mode(), fixed_threads(threads):
-        (found,) = network([pixels])
-    person = found["labels"] == 1
-    return {name: values[person].numpy() for name, values in found.items()}
-
-
-def check_equal(people: People, expected: dict, size: tuple[int, int]) -> None:
-    assert len(people) == len(expected["scores"]) > 0
-    np.testing.assert_array_equal(people.scores, expected["scores"])
-    corners = expected["boxes"]
-    np.testing.assert_array_equal(people.boxes[:, :2], corners[:, :2])
-    np.testing.assert_array_equal(people.boxes[:, 2:], corners[:, 2:] - corners[:, :2])
-    for row in range(len(people)):
-        assert people.rles[row]["size"] == list(size)
-        np.testing.assert_array_equal(people.mask(row), expected["masks"][row, 0] >= 0.5)
+from tests.pipeline.detection.builders import TINY, check_equal, forward, noise, tiny_network
 
 
 @pytest.mark.parametrize("size", [(60, 83), (120, 40), (33, 500)])
 def test_people_of_the_small_network_equal_torchvision_s_own_forward(size):
     network, image = tiny_network(), noise(*size)
     check_equal(TorchvisionDetector(network, "tiny").detect(image), forward(network, image), size)
-
-
-@pytest.mark.parametrize("name", RESNETS)
-def test_people_of_the_published_networks_equal_torchvision_s_own_forward(name):
-    network, image = resnet(name), noise(75, 100)
-    people = TorchvisionDetector(network, name, threads=2).detect(image)
-    check_equal(people, forward(network, image, threads=2), (75, 100))
 
 
 def test_every_network_can_be_built_for_people_only():
