@@ -172,6 +172,24 @@ def test_images_of_nobody_are_remembered_too(tmp_path):
     assert detector.calls == [1]
 
 
+def test_kept_people_are_the_found_ones_to_the_last_bit(tmp_path):
+    rng = np.random.default_rng(3)
+    boxes, scores = rng.uniform(0, 40, (3, 4)), rng.uniform(0, 1, 3)
+    masks = [rng.random((HEIGHT, WIDTH)) < 0.4, np.zeros((HEIGHT, WIDTH), bool), np.ones((HEIGHT, WIDTH), bool)]
+    people = People.build([1, 2, 3], boxes, scores=scores, rles=[encode_rle(mask) for mask in masks])
+
+    class Random(BlockDetector):
+        def _people(self, image):
+            return people
+
+    record = scene(0)
+    for detector in (Random(), BlockDetector()):  # the second one is not asked
+        ((_, image, found),) = RawPeople(detector, tmp_path).of([record])
+        assert np.array_equal(found.boxes, people.boxes) and np.array_equal(found.scores, people.scores)
+        assert found.rles == people.rles and found.ids.tolist() == [1, 2, 3]
+        assert np.array_equal(image, record.decode_image())
+
+
 def flip_a_byte(path, place):
     data = bytearray(path.read_bytes())
     data[place] ^= 0xFF
