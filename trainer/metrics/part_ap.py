@@ -147,7 +147,7 @@ def _class_ap(images: Sequence[_Overlaps], part: int, limits: np.ndarray, offici
         right.append((_any_above if official else _one_to_one)(ious, image.scores[rows], limits))
         scores.append(image.scores[rows])
     order = np.argsort(-np.concatenate(scores), kind="stable")
-    return np.array([_area(column[order], total) for column in np.concatenate(right).T])
+    return np.array([average_precision(column[order], total) for column in np.concatenate(right).T])
 
 
 def _any_above(ious: np.ndarray, scores: np.ndarray, limits: np.ndarray) -> np.ndarray:
@@ -170,7 +170,7 @@ def _one_to_one(ious: np.ndarray, scores: np.ndarray, limits: np.ndarray) -> np.
     return right
 
 
-def _area(right: np.ndarray, total: int) -> float:
+def average_precision(right: np.ndarray, total: int) -> float:
     """Area under the envelope of precision over recall; `right` by falling score, `total` true instances."""
     hits = np.cumsum(right)
     precision = hits / np.arange(1, len(hits) + 1)

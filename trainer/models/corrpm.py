@@ -127,6 +127,7 @@ class CorrPM(ParsingNetwork):
             parsing = [coarse, refined], edge = [logits], pose = [heatmaps]. Row P has one parsing output; edge and
             pose are empty where the design has no such branch.
         """
+        self.check_images(images)
         res2, res3, res4, res5 = self.backbone(images)
         parsing = self.decoder(self.context(res5), res2)
         features: dict[Factor, Tensor] = {}

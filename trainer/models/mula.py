@@ -120,6 +120,7 @@ class MuLA(ParsingNetwork):
         *,
         design: MuLADesign = _FULL,
         channels: int | None = None,
+        centroids: bool = False,
     ) -> None:
         """Fresh weights, drawn as in the authors' code (He et al. 2015).
 
@@ -129,6 +130,7 @@ class MuLA(ParsingNetwork):
             variant: the paper's text, or the authors' code.
             design: encoders and exchange.
             channels: C of the representations, a multiple of 8; None is the papers' 512 (VGG16) or 256 (hourglass).
+            centroids: the pose network also regresses people's centroids, for images of several people (section 4.1).
         """
         super().__init__()
         if channels is None:
@@ -138,6 +140,11 @@ class MuLA(ParsingNetwork):
         self.parsing = _Network(design, channels, num_classes)
         self.pose = _Network(design, channels, num_keypoints + 1)
         self.exchanges = nn.ModuleList([_Exchange(kind, design, channels, variant) for kind in design.exchange])
+        if centroids:
+            inputs = channels * (2 if design.exchange[-1] == "concat" else 1)
+            self.centroids: nn.Module | None = nn.Conv2d(inputs, 2 * num_keypoints, 1)
+        else:
+            self.centroids = None
         he_initialise(self)
 
     def forward(self, images: Tensor) -> Prediction:
@@ -146,7 +153,7 @@ class MuLA(ParsingNetwork):
         Raises:
             ValueError: the input's size does not fit.
         """
-        self.check_input_size((images.shape[2], images.shape[3]))
+        self.check_images(images)
         prediction = Prediction([], pose=[])
         tasks = ((self.parsing, prediction.parsing), (self.pose, prediction.pose))
         fed = [network.stem(images) for network, _ in tasks]
@@ -164,6 +171,8 @@ class MuLA(ParsingNetwork):
                 if self.variant == "official":
                     following = [mapped + inputs for mapped, inputs in zip(following, fed, strict=True)]
                 fed = following
+        if self.centroids is not None:
+            prediction.centroids.append(self.centroids(refined[1]))
         return prediction
 
     def check_input_size(self, size: tuple[int, int]) -> None:

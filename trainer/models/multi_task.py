@@ -36,7 +36,7 @@ class MultiTask(ParsingNetwork):
 
     def forward(self, images: Tensor) -> Prediction:
         """Images (N, 3, H, W) -> parsing (N, num_classes, H/8, W/8) and pose (N, K + 1, H/8, W/8)."""
-        self.check_input_size((images.shape[2], images.shape[3]))
+        self.check_images(images)
         features = self.encoder(images)[-1]
         return Prediction([self.parsing(features)], pose=[self.pose(features)])
 

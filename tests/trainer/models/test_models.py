@@ -55,6 +55,8 @@ def test_same_seed_gives_the_same_weights():
         ({"name": "unet"}, "name: model 'unet' is unknown, expected one of corrpm"),
         ({"variant": "mine"}, "variant: 'mine' is unknown, expected one of paper, official"),
         ({"num_classes": 1}, "num_classes: 1, expected at least 2"),
+        ({"num_keypoints": 0}, "num_keypoints: 0, expected at least 1"),
+        ({"channels": 1}, "channels: 1, expected an even number"),
         ({"width": 4}, "width: model 'corrpm' has no such option, it takes backbone, channels, dilations"),
         ({"channels": 7}, "channels: 7, expected an even number"),
         ({"backbone": "vgg"}, "backbone: 'vgg' is unknown, expected one of resnet18_slim"),

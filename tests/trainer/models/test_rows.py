@@ -108,6 +108,27 @@ def test_fcn_refuses_inputs_smaller_than_its_stride():
         small("fcn-8s")(torch.zeros(1, 3, 64, 31))
 
 
+@pytest.mark.parametrize("name", ROWS)
+@pytest.mark.parametrize("shape", [(2, 1, 64, 64), (3, 64, 64), (2, 64, 64, 3)])
+def test_images_of_another_shape_are_named(name, shape):
+    with torch.device("meta"):
+        model = small(name)
+    with pytest.raises(ValueError, match=rf"images: shape \({', '.join(map(str, shape))}\), expected \(N, 3, H, W\)"):
+        model(torch.zeros(shape, device="meta"))
+
+
+@pytest.mark.parametrize("name", ["vgg16-fcn-concat", "hg-1s-1u-mula"])
+def test_mulas_pose_network_regresses_centroids_where_asked(name):
+    assert small(name)(torch.randn(1, 3, *ROWS[name].hw)).centroids == []
+    torch.manual_seed(0)
+    model = build_model(name, CLASSES, KEYPOINTS, channels=16, centroids=True)
+    prediction = model(torch.randn(2, 3, *ROWS[name].hw))
+    (centroids,) = prediction.centroids
+    assert centroids.shape == (2, 2 * KEYPOINTS, *prediction.pose[-1].shape[2:])
+    centroids.sum().backward()
+    assert model.centroids.weight.grad.any() and next(model.pose.encoders[-1].parameters()).grad.any()
+
+
 @pytest.mark.parametrize("hw", [(64, 48), (33, 70)])
 def test_corrpm_takes_any_size(hw):
     model = small("corrpm")

@@ -60,6 +60,7 @@ class CE2P(ParsingNetwork):
 
     def forward(self, images: Tensor) -> Prediction:
         """Images (N, 3, H, W) -> parsing = [coarse, refined], edge = [logits], of size (H/4, W/4), rounded up."""
+        self.check_images(images)
         res2, res3, res4, res5 = self.backbone(images)
         size = size_of(res2)
         pooled = [self._to(size_of(res5), stage(res5)) for stage in self.pyramid]

@@ -48,5 +48,6 @@ class DeepLabV2(ParsingNetwork):
 
     def forward(self, images: Tensor) -> Prediction:
         """Images (N, 3, H, W) -> parsing (N, num_classes, H/8, W/8), sizes rounded up."""
+        self.check_images(images)
         res5 = self.backbone(images)[-1]
         return Prediction([torch.stack([classify(res5) for classify in self.classifiers]).sum(0)])

@@ -44,7 +44,7 @@ class FCN8s(ParsingNetwork):
 
     def forward(self, images: Tensor) -> Prediction:
         """Images (N, 3, H, W) -> parsing (N, num_classes, H/8, W/8), sizes rounded down."""
-        self.check_input_size((images.shape[2], images.shape[3]))
+        self.check_images(images)
         _, _, pool3, pool4, pool5 = self.encoder(images)
         score8, score16, score32 = (
             score(features)
