@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import click
 
 from pipeline.pose.base import PoseSettings
 from pipeline.pose.loading import load_estimator
+from pipeline.pose.weights import check_teacher, convert_weights, published
 from pipeline.shards.read import open_shards
 from stages.context import Context, pass_context
 from stages.teacher import fit_folder, publish_teacher, start_file
+from stages.weights import published_file, weights_file
 from trainer.teachers.judge import judge_pose
 from trainer.teachers.pose import fit_pose as fit
 
@@ -18,7 +21,7 @@ from trainer.teachers.pose import fit_pose as fit
 @click.command("fit-pose")
 @pass_context
 def fit_pose(context: Context) -> None:
-    """Publish the pose estimator to models/pose.safetensors: `pose.weights` sample, fit, or a file."""
+    """Publish the pose estimator to models/pose.safetensors: `pose.weights` sample, fit, coco, or a file."""
     params, section = context.params, context.params.pose
     splits = ("train", "val") if section.weights == "fit" else ("val",)
     folder = fit_folder(context, "pose", section.fit.dataset, splits)
@@ -37,11 +40,31 @@ def fit_pose(context: Context) -> None:
                 workers=params.executor.loader_workers,
             )
 
-    sha256 = publish_teacher("pose", section.weights, target, make, load_estimator)
+    sha256 = publish_teacher(
+        "pose",
+        section.weights,
+        target,
+        make,
+        partial(check_teacher, section.backend, section.config),
+        partial(_given, context),
+        partial(convert_weights, section.backend, section.config),
+    )
     estimator = load_estimator(target, PoseSettings(section.flip, section.decoding))
     judged = judge_pose(open_shards(folder / "val"), estimator)
     context.write_metrics("fit_pose", None, {"weights": section.weights, "sha256": sha256, "val": judged})
     context.say(
         f"fit-pose: {section.weights} weights; on held-out {section.fit.dataset}: OKS AP {100 * judged['oks_ap']:.1f} "
         f"for {judged['people']:.0f} people"
+    )
+
+
+def _given(context: Context) -> Path:
+    """The file of weights that are neither the sample's nor fitted here."""
+    section, key, command = context.params.pose, "pose.weights", "hpp fit-pose"
+    if section.weights != "coco":
+        return weights_file(context, key, section.weights, command)
+    weights = published(section.backend, section.config)
+    known = weights.checksums
+    return published_file(
+        context, key, weights.name, weights.url, known.get("sha256", ""), command, md5_start=known.get("md5", "")
     )

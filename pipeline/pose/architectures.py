@@ -9,9 +9,10 @@ from typing import Any, cast
 
 from torch import nn
 
-from pipeline.pose import keypoint_rcnn, simple_baseline
+from pipeline.pose import detectron2_rcnn, keypoint_rcnn, simple_baseline
 from pipeline.pose.base import PoseEstimator, PoseSettings
 from pipeline.pose.crop_estimator import CropEstimator
+from pipeline.pose.detectron2_rcnn import Detectron2PoseOptions, Detectron2RoiNetwork
 from pipeline.pose.keypoint_rcnn import KeypointRcnnOptions, TorchvisionRoiNetwork
 from pipeline.pose.rcnn import RcnnEstimator
 from pipeline.pose.simple_baseline import PoseOptions, ResnetOptions
@@ -59,6 +60,13 @@ def _rcnn_estimator(
     return RcnnEstimator(wrapped, options.keypoint_set, teacher.teacher_id, settings, threads)
 
 
+def _detectron2_estimator(
+    network: nn.Module, teacher: TeacherFile, options: Any, settings: PoseSettings, threads: int
+) -> PoseEstimator:
+    wrapped = Detectron2RoiNetwork(network, options)
+    return RcnnEstimator(wrapped, options.keypoint_set, teacher.teacher_id, settings, threads)
+
+
 POSE_ARCHITECTURES: Mapping[str, PoseArchitecture] = MappingProxyType(
     {
         simple_baseline.ARCHITECTURE: PoseArchitecture(
@@ -69,6 +77,9 @@ POSE_ARCHITECTURES: Mapping[str, PoseArchitecture] = MappingProxyType(
         ),
         keypoint_rcnn.ARCHITECTURE: PoseArchitecture(
             "keypoint_rcnn", KeypointRcnnOptions, keypoint_rcnn.build, _rcnn_estimator, threads=4
+        ),
+        detectron2_rcnn.ARCHITECTURE: PoseArchitecture(
+            "detectron2", Detectron2PoseOptions, detectron2_rcnn.build, _detectron2_estimator, threads=4
         ),
     }
 )
