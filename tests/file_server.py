@@ -123,16 +123,18 @@ class _Handler(BaseHTTPRequestHandler):
         """The file, or what is asked of it, up to byte `stop` of the whole."""
         size, tag = len(hosted.data), f'"{hashlib.md5(hosted.data).hexdigest()}"'
         headers = {"Content-Type": hosted.kind} | ({"ETag": tag} if hosted.tagged else {})
-        asked = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
-        start = 0
+        asked = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
+        start, end = 0, size
         if asked and hosted.ranges and self.headers.get("If-Range", tag) == tag:
             start = int(asked[1])
             if start >= size:
                 self.answer(416, b"", {"Content-Range": f"bytes */{size}", "Content-Length": "0"})
                 return
-            headers["Content-Range"] = f"bytes {start}-{size - 1}/{size}"
-        headers["Content-Length"] = str(size - start)
-        self.answer(206 if start else 200, hosted.data[start:stop], headers)
+            end = min(size, int(asked[2]) + 1) if asked[2] else size
+            headers["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
+        headers["Content-Length"] = str(end - start)
+        part = start > 0 or end < size
+        self.answer(206 if part else 200, hosted.data[start : end if stop is None else min(stop, end)], headers)
 
     def answer(self, code: int, body: bytes, headers: dict[str, str]) -> None:
         """Send an answer."""

@@ -72,6 +72,8 @@ def _piece(store: Any, place: str, url: str, start: int, end: int) -> bytes:
     try:
         data: bytes = store.cat_file(place, start=start, end=end)
     except Exception as error:  # each driver has errors of its own
+        if _refused(error):
+            raise MirrorError(_told(url, error)) from error
         raise PassingError(_told(url, error)) from error
     if len(data) != end - start:
         raise PassingError(f"{len(data)} bytes came, {end - start} were asked for")
@@ -89,9 +91,15 @@ def _store(url: str) -> tuple[Any, str]:
         raise MirrorError(_told(url, error)) from error
 
 
+def _refused(error: Exception) -> bool:
+    """Whether a store does not let us in, which no other try will change."""
+    status = getattr(getattr(error, "response", None), "status_code", None)
+    return isinstance(error, PermissionError) or status in (401, 403)
+
+
 def _told(url: str, error: Exception) -> str:
     if isinstance(error, FileNotFoundError):
         return f"{url}: not found there"
-    if isinstance(error, PermissionError):
-        return f"{url}: it refuses access; sign in as the driver's documentation says"
+    if _refused(error):
+        return f"{url}: it refuses access; sign in as the driver's documentation says (hf://: `hf auth login`, or HF_TOKEN)"
     return f"{url}: {type(error).__name__}: {' '.join(str(error).split())[:200]}"
