@@ -174,8 +174,8 @@ def _finished(path: Path) -> _Finished:
 def _is_finished(path: Path) -> bool:
     """Whether scratch holds the shard, whole and without a damaged sample.
 
-    Damaged samples are tried anew in every run: an archive that is got again has the same names and CRCs in its directory, and
-    so the same key, as the damaged one. Bytes are compared because a published shard is the same file as its scratch
+    Damaged samples are tried anew in every run: an archive that is got again has the same names and CRCs in its
+    directory, and so the same key, as the damaged one. Bytes are compared because a published shard is the same file as its scratch
     one and may have been damaged there.
     """
     if not path.is_file() or not path.with_suffix(".json").is_file():
