@@ -77,6 +77,9 @@ class ShardReport:
         self.marks += other.marks
 
 
+_DAMAGED = ("", "unreadable")
+"""Checks of rejects that another copy of the same file may not have; what a file says in whole bytes, it says again."""
+
 Work = Callable[[Any], tuple[bytes, ShardReport]]
 """Makes one shard's bytes from its inputs; picklable, its only state being parameters."""
 
@@ -169,16 +172,17 @@ def _finished(path: Path) -> _Finished:
 
 
 def _is_finished(path: Path) -> bool:
-    """Whether scratch holds the shard, whole and without rejects.
+    """Whether scratch holds the shard, whole and without a damaged sample.
 
-    Rejects are tried anew in every run: an archive that is got again has the same names and CRCs in its directory, and
-    so the same key, as the damaged one. Bytes are compared because a published shard is the same file as its scratch
+    Damaged samples are tried anew in every run: an archive that is got again has the same names and CRCs in its
+    directory, and so the same key, as the damaged one. Bytes are compared because a published shard is the same file as its scratch
     one and may have been damaged there.
     """
     if not path.is_file() or not path.with_suffix(".json").is_file():
         return False
     finished = _finished(path)
-    return not finished.report.rejects and sha256_of(path) == finished.sha256
+    damaged = any(one.check in _DAMAGED for one in finished.report.rejects)
+    return not damaged and sha256_of(path) == finished.sha256
 
 
 def run_step(

@@ -20,7 +20,7 @@ from tests.trainer.builders import make_sample
 
 
 class Work:
-    """Upper-cases a text, counts its calls; 'bad ...' is rejected, 'none ...' is an outcome."""
+    """Upper-cases a text, counts its calls; 'bad ...' and, by a check, 'twisted ...' are rejected, 'none ...' is an outcome."""
 
     def __init__(self) -> None:
         self.calls: list[str] = []
@@ -30,6 +30,8 @@ class Work:
         report = ShardReport(records=1, counts=Tally(letters=len(text), weight=1.5))
         if text.startswith("bad"):
             report.rejects.append(Finding(text, f"toy/{text}: x.jpg is damaged"))
+        if text.startswith("twisted"):
+            report.rejects.append(Finding(text, f"toy/{text}: left is right", "left_right"))
         if text.startswith("none"):
             report.outcomes.append(Finding(text, "nobody was found"))
         return text.upper().encode(), report
@@ -39,13 +41,13 @@ def shards(*texts: str, split: str = "train") -> list[ShardInput]:
     return [ShardInput(split, f"part-{number:05d}", text, content_hash(text)) for number, text in enumerate(texts)]
 
 
-def run(folder: Path, work, inputs, *, parameters=None, version=1, splits=("train",), limit=0, workers=1):
+def run(folder: Path, work, inputs, *, parameters=None, version=1, splits=("train",), limit=0, workers=1, gate=None):
     step = Step("toy", version, parameters or {"a": 1}, "bin", work)
     told: list[int] = []
     reports = run_step(
         step, inputs, lambda split, entries: builders.manifest(entries, split=split), splits,
         folder / "out", folder / "scratch", workers=workers, max_rejects=limit, limit_key="quality.max_rejects",
-        progress=told.append,
+        progress=told.append, gate=gate,
     )  # fmt: skip
     assert sum(told) == len(inputs)
     return reports
@@ -150,6 +152,54 @@ def test_rejects_within_the_limit_are_listed(tmp_path):
 
 def test_outcomes_are_never_set_against_the_limit(tmp_path):
     assert len(run(tmp_path, Work(), shards("none a", "none b"), limit=0)["train"].outcomes) == 2
+
+
+def test_no_limit_passes_any_number(tmp_path):
+    assert len(run(tmp_path, Work(), shards("bad a", "bad b"), limit=None)["train"].rejects) == 2
+
+
+def test_the_gate_sees_all_splits_adds_outcomes_and_has_its_own_limits(tmp_path):
+    def gate(reports):
+        assert {split: len(report.rejects) for split, report in reports.items()} == {"train": 1, "val": 0}
+        reports["val"].outcomes.append(Finding("b", "toy/b: the same as a", "duplicates"))
+
+    run(tmp_path, Work(), [*shards("twisted a"), *shards("b", split="val")], splits=("train", "val"), gate=gate)
+    (reject,) = (tmp_path / "out/train/rejects.jsonl").read_text().splitlines()
+    assert json.loads(reject) == {
+        "sample_id": "twisted a",
+        "reason": "toy/twisted a: left is right",
+        "check": "left_right",
+    }
+    (outcome,) = (tmp_path / "out/val/outcomes.jsonl").read_text().splitlines()
+    assert json.loads(outcome)["check"] == "duplicates"
+    with pytest.raises(DataError, match="toy/bad a"):
+        run(tmp_path, Work(), shards("bad a", "twisted a"), gate=lambda reports: None)
+
+
+def test_a_gate_that_refuses_publishes_nothing(tmp_path):
+    def refuse(reports):
+        raise DataError("too much")
+
+    with pytest.raises(DataError, match="too much"):
+        run(tmp_path, Work(), shards("a"), gate=refuse)
+    assert {path.name for path in tmp_path.iterdir()} == {"scratch"}
+
+
+def test_marks_are_kept_with_the_shard(tmp_path):
+    def work(text):
+        return text.encode(), ShardReport(records=1, marks=[{"sample_id": text, "look": "0f"}])
+
+    for _ in range(2):  # made, then found in scratch
+        assert run(tmp_path, work, shards("a", "b"))["train"].marks == [
+            {"sample_id": "a", "look": "0f"}, {"sample_id": "b", "look": "0f"},
+        ]  # fmt: skip
+
+
+def test_a_reject_that_is_not_damaged_is_not_tried_again(tmp_path):
+    work = Work()
+    for _ in range(2):
+        run(tmp_path, work, shards("twisted a"), gate=lambda reports: None)
+    assert work.calls == ["twisted a"]
 
 
 def test_a_shard_with_rejects_is_tried_again(tmp_path):

@@ -1,12 +1,16 @@
 import io
+import json
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
 from pipeline.errors import DataError
+from pipeline.quality.examine import Rules
 from pipeline.rows import image_from_row
+from pipeline.shards.step import Finding
 from pipeline.steps.ingest import ingest_shards, ingest_step
+from pipeline.taxonomy import KEYPOINT_SETS
 from tests import builders
 
 MASK = np.arange(96, dtype=np.uint8).reshape(12, 8) % 20
@@ -57,6 +61,60 @@ def test_a_broken_image_is_rejected_and_the_others_kept(tmp_path):
     (reject,) = report.rejects
     assert reject.sample_id == "a_1" and reject.reason.startswith("toy/a_1: TrainVal_images.zip!/")
     assert "not a readable JPEG or PNG (0 bytes)" in reject.reason
+
+
+def test_what_decides_findings_is_in_the_key_and_not_in_the_manifest(tmp_path):
+    (shard,) = ingest_shards(write_set(tmp_path, ["a_1"]), "lip", ["train"], 2)
+    plain = ingest_step(tmp_path, "toy", "lip", 2)
+    others = [
+        ingest_step(tmp_path, "toy", "lip", 2, rules=rules, keypoints=keypoints)
+        for rules, keypoints in (
+            (Rules(keypoint_tolerance=0.5), None),
+            (Rules(small_mask_px=3), None),
+            (Rules(rejecting=frozenset()), None),
+            (Rules(), KEYPOINT_SETS["lip16"]),
+        )
+    ]
+    assert len({step.key(shard) for step in (plain, *others)}) == 5
+    assert all(step.parameters == plain.parameters for step in others)
+    assert plain.parameters == {"dataset": "toy", "label_set": "lip", "row_group": 2}
+
+
+def test_a_contradiction_leaves_its_image_out_unless_it_only_reports(tmp_path):
+    rows = [builders.pose_row("a_1", {0: (1, 2, 0), 1: (40, 2, 0)})]
+    builders.write_lip(
+        tmp_path, {name: builders.jpeg(seed=1) for name in ("a_1", "b_2")},
+        {name: builders.png(MASK) for name in ("a_1", "b_2")}, rows,
+    )  # fmt: skip
+    (shard,) = ingest_shards(tmp_path, "lip", ["train"], 2)
+    names = KEYPOINT_SETS["lip16"]
+    data, report = ingest_step(tmp_path, "toy", "lip", 2, keypoints=names).work(shard.inputs)
+    assert ids(data) == ["b_2"] and report.records == 1 and report.outcomes == []
+    assert report.rejects == [
+        Finding("a_1", "toy/a_1: right-knee at (40, 2) outside the image of 8x12", "keypoints_outside_image")
+    ]
+    step = ingest_step(tmp_path, "toy", "lip", 2, keypoints=names, rules=Rules(rejecting=frozenset()))
+    data, kept = step.work(shard.inputs)
+    assert ids(data) == ["a_1", "b_2"] and kept.rejects == [] and kept.outcomes == report.rejects
+    one, two = kept.marks
+    assert (one["sample_id"], two["sample_id"]) == ("a_1", "b_2") and one["pixels"] == two["pixels"]
+
+
+def test_joints_of_a_source_that_does_not_tell_hidden_ones_may_lie_anywhere(tmp_path):
+    mask = np.zeros((40, 30), np.uint8)
+    mask[:10, :10] = 5
+    joints = [[2, 2], *[[28, 38]] * 3, *[[0, 0]] * 12]
+    for name, table in (("csv", None), ("json", [{"im_name": "a_1.jpg", "joints": joints}])):
+        rows = [builders.pose_row("a_1", {place: (*joints[place], 0) for place in range(4)})] if table is None else None
+        folder = builders.write_lip(
+            tmp_path / name, {"a_1": builders.jpeg(40, 30)}, {"a_1": builders.png(mask)}, rows
+        )  # fmt: skip
+        if table is not None:
+            builders.write_zip(folder / "poses.zip", [("LIP_SP_TRAIN_annotations.json", json.dumps(table).encode())])
+        (shard,) = ingest_shards(folder, "lip", ["train"], 2)
+        _, report = ingest_step(folder, "toy", "lip", 2, keypoints=KEYPOINT_SETS["lip16"]).work(shard.inputs)
+        assert [one.check for one in report.rejects] == ["keypoints_outside_person"] * (name == "csv")
+        assert report.counts["keypoints"] == 4 * (name == "json")
 
 
 def test_archives_that_were_replaced_are_opened_again(tmp_path):
