@@ -90,7 +90,7 @@ class RawOutputs:
             data = path.read_bytes()
         except OSError:
             return None
-        return pq.read_table(pa.BufferReader(data)) if _digest(data) == path.stem else None
+        return pq.ParquetFile(pa.BufferReader(data)).read(use_threads=False) if _digest(data) == path.stem else None
 
 
 def _digest(data: bytes) -> str:

@@ -27,16 +27,34 @@ GROUPS_KEPT = 32
 """Row groups of a split that stay in memory, the last ones read."""
 
 
-def read_rows(path: Path, columns: list[str] | None = None) -> list[dict[str, Any]]:
-    """All rows of one parquet shard.
+def iter_rows(path: Path, columns: Sequence[str] | None = None) -> Iterator[dict[str, Any]]:
+    """The rows of one parquet shard in order; a row group at a time is in memory.
+
+    Args:
+        columns: names, "image.path" for a field of a struct; None is all.
 
     Raises:
-        DataError: the file is missing or no whole parquet file.
+        DataError: the file is missing, no whole parquet file, or lacks a column.
     """
     try:
-        return pq.read_table(path, columns=columns, partitioning=None).to_pylist()
+        # Read ahead by Arrow's threads, a data set's shards leave more and more memory behind.
+        with pq.ParquetFile(path, pre_buffer=False) as file:
+            lacking = {name.split(".")[0] for name in columns or ()} - set(file.schema_arrow.names)
+            if lacking:
+                raise DataError(f"{path}: has no column {min(lacking)!r}. Run the stage that makes it again")
+            for group in range(file.num_row_groups):
+                yield from file.read_row_group(group, columns=columns, use_threads=False).to_pylist()
     except (OSError, pa.ArrowException) as error:
         raise DataError(f"{path}: not a whole parquet shard ({error}). Run the stage that makes it again") from error
+
+
+def read_rows(path: Path, columns: Sequence[str] | None = None) -> list[dict[str, Any]]:
+    """All rows of one parquet shard; see `iter_rows`.
+
+    Raises:
+        DataError: as `iter_rows`.
+    """
+    return list(iter_rows(path, columns))
 
 
 class Shards(Sequence[Any]):
@@ -169,4 +187,4 @@ def open_shards(folder: str | Path) -> Shards:
     return Shards(Path(folder))
 
 
-__all__ = ["ImageRecord", "Sample", "Shards", "open_shards", "read_rows"]
+__all__ = ["ImageRecord", "Sample", "Shards", "iter_rows", "open_shards", "read_rows"]

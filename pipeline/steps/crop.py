@@ -16,7 +16,7 @@ from pipeline.geometry.affine import translation
 from pipeline.records import ImageRecord, People, Sample
 from pipeline.rows import SAMPLE_SCHEMA, image_from_row, sample_row
 from pipeline.shards.raw_outputs import memory_remarks
-from pipeline.shards.read import read_rows
+from pipeline.shards.read import iter_rows
 from pipeline.shards.step import Finding, ShardReport, Step
 from pipeline.shards.write import parquet_bytes
 from pipeline.steps.cutting import CutRules, Scene
@@ -46,7 +46,7 @@ class SingleWork:
     def __call__(self, inputs: tuple[Path]) -> tuple[bytes, ShardReport]:
         """The parquet bytes of the shard's crops."""
         rows, report = [], ShardReport()
-        for row in read_rows(inputs[0]):
+        for row in iter_rows(inputs[0]):
             record = image_from_row(row)
             keypoints = record.people.keypoints
             told = int((~record.people.crowd).sum())
@@ -90,7 +90,7 @@ class AnnotatedWork:
         return _cut_out(self._scenes(inputs[0]), self.rules, self.row_group)
 
     def _scenes(self, path: Path) -> Iterator[tuple[Scene, ShardReport]]:
-        for row in read_rows(path):
+        for row in iter_rows(path):
             record, report = image_from_row(row), ShardReport()
             people = annotated_people(record)
             tell_unseen(record, people, report)
@@ -115,7 +115,7 @@ class FoundWork:
         return data, report
 
     def _scenes(self, path: Path) -> Iterator[tuple[Scene, ShardReport]]:
-        for record, image, raw in self.raw_people.of(map(image_from_row, read_rows(path))):
+        for record, image, raw in self.raw_people.of(map(image_from_row, iter_rows(path))):
             report = ShardReport()
             people = _surest(select_people(raw, self.selection.score, self.selection.mask_nms), record, report)
             provenance = _provenance(record, self.raw_people.teacher_id)

@@ -8,7 +8,7 @@ from pathlib import Path
 from pipeline.images import decode_map, encode_png
 from pipeline.labels.edges import edge_map, people_edge_map
 from pipeline.rows import EDGE_SCHEMA
-from pipeline.shards.read import read_rows
+from pipeline.shards.read import iter_rows
 from pipeline.shards.step import ShardReport, Step
 from pipeline.shards.write import parquet_bytes
 from pipeline.taxonomy import IGNORE
@@ -31,7 +31,7 @@ class EdgeWork:
     def __call__(self, inputs: tuple[Path]) -> tuple[bytes, ShardReport]:
         """The parquet bytes of the shard's edge maps; None where a crop has no mask."""
         rows, report = [], ShardReport()
-        for crop in read_rows(inputs[0], ["sample_id", "mask", "people"]):
+        for crop in iter_rows(inputs[0], ["sample_id", "mask", "people"]):
             edge = None
             if crop["mask"] is not None:
                 mask = decode_map(crop["mask"], f"mask of {crop['sample_id']}")

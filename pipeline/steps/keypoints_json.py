@@ -11,7 +11,7 @@ import numpy as np
 
 from pipeline.geometry.affine import transform_points
 from pipeline.shards.manifest import Manifest
-from pipeline.shards.read import read_rows
+from pipeline.shards.read import iter_rows
 from pipeline.steps.inputs import joined_rows
 from pipeline.steps.pose import ANNOTATED
 from pipeline.taxonomy import KeypointSet
@@ -69,11 +69,11 @@ def _category(joints: KeypointSet) -> dict[str, Any]:
 
 def _images(folder: Path, numbers: dict[str, int]) -> Iterator[dict[str, Any]]:
     for shard in Manifest.read(folder).shards:
-        for row in read_rows(folder / shard.name, ["sample_id", "image.path", "width", "height"]):
+        for row in iter_rows(folder / shard.name, ["sample_id", "image.path", "width", "height"]):
             numbers[row["sample_id"]] = len(numbers) + 1
             yield {
                 "id": len(numbers),
-                "file_name": row["path"],  # of the struct `image`
+                "file_name": row["image"]["path"],
                 "width": row["width"],
                 "height": row["height"],
                 "sample_id": row["sample_id"],

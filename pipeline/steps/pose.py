@@ -12,7 +12,7 @@ from pipeline.images import decode_image
 from pipeline.pose.crops import box_in_crop
 from pipeline.rows import POSE_SCHEMA
 from pipeline.shards.raw_outputs import memory_remarks
-from pipeline.shards.read import read_rows
+from pipeline.shards.read import iter_rows
 from pipeline.shards.step import ShardReport, Step
 from pipeline.shards.write import parquet_bytes
 from pipeline.steps.estimating import VERSION as RAW_VERSION
@@ -32,7 +32,7 @@ class AnnotatedPoseWork:
     def __call__(self, inputs: tuple[Path]) -> tuple[bytes, ShardReport]:
         """The parquet bytes of the shard's poses."""
         rows, report = [], ShardReport()
-        for crop in read_rows(inputs[0], ["sample_id", "keypoints"]):
+        for crop in iter_rows(inputs[0], ["sample_id", "keypoints"]):
             keypoints = np.zeros((self.num_keypoints, 3), np.float32)
             if crop["keypoints"] is not None:
                 keypoints = np.array(crop["keypoints"], np.float32).reshape(self.num_keypoints, 3)
@@ -56,7 +56,7 @@ class PseudoPoseWork:
         rows, report = [], ShardReport()
         estimator = self.raw_joints.estimator
         before = estimator.halvings
-        crops = read_rows(inputs[0], ["sample_id", "image", "box", "to_source"])
+        crops = iter_rows(inputs[0], ["sample_id", "image", "box", "to_source"])
         people = (
             (
                 crop["sample_id"],

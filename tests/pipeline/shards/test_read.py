@@ -2,13 +2,14 @@ import os
 import pickle
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from pipeline.errors import DataError
 from pipeline.rows import IMAGE_SCHEMA, SAMPLE_SCHEMA, image_row, sample_row
 from pipeline.shards import open_shards
 from pipeline.shards.manifest import MANIFEST_NAME, sha256_of
-from pipeline.shards.read import read_rows
+from pipeline.shards.read import iter_rows, read_rows
 from pipeline.shards.write import npz_bytes, parquet_bytes
 from tests import builders
 from tests.trainer.builders import make_sample
@@ -141,6 +142,25 @@ def test_a_damaged_shard_is_named(tmp_path, damage):
         shards[5]
     with pytest.raises(DataError, match=r"part-00002\.parquet: not a whole parquet shard .*again"):
         read_rows(path)
+
+
+def test_rows_are_read_a_row_group_at_a_time(tmp_path, monkeypatch):
+    path = write_images(tmp_path) / "part-00000.parquet"
+    groups = []
+    read = pq.ParquetFile.read_row_group
+    monkeypatch.setattr(
+        pq.ParquetFile, "read_row_group", lambda file, group, **kw: groups.append(group) or read(file, group, **kw)
+    )
+    seen = [(row["sample_id"], len(groups)) for row in iter_rows(path, ["sample_id"])]
+    assert seen == [("r0", 1), ("r1", 1), ("r2", 2), ("r3", 2), ("r4", 3)]
+    assert read_rows(path) == pq.read_table(path).to_pylist()
+
+
+def test_a_field_of_a_struct_is_read_alone_and_a_missing_column_is_named(tmp_path):
+    path = write_images(tmp_path) / "part-00002.parquet"
+    assert read_rows(path, ["image.path", "width"])[0] == {"image": {"path": "toy.zip!/r5.png"}, "width": 8}
+    with pytest.raises(DataError, match=r"part-00002\.parquet: has no column 'edge'"):
+        read_rows(path, ["sample_id", "edge"])
 
 
 def test_damage_inside_a_row_group_is_named(tmp_path):
