@@ -36,10 +36,12 @@ def need_detectron2() -> None:
         ParamsError: it cannot; says how to install it.
     """
     try:
+        import detectron2
+    except ModuleNotFoundError as error:
+        raise ParamsError(_MISSING) from error
+    try:
         import detectron2.model_zoo  # noqa: F401
     except ModuleNotFoundError as error:
-        if error.name == "detectron2":
-            raise ParamsError(_MISSING) from error
         raise ParamsError(f"detectron2 lacks {error.name!r}. Install it as docs/teachers.md says") from error
     except ImportError as error:
         raise ParamsError(

@@ -186,12 +186,19 @@ def _grid(first: int, last: int, low: Tensor, high: Tensor) -> Tensor:
 
 
 def _person_class(config: Any) -> int:
-    """The class called person where detectron2 knows the names of the config's test set, else the first."""
+    """The class called person where detectron2 knows the names of the config's test set, else the first.
+
+    Raises:
+        DataError: none of the names is that.
+    """
     from detectron2.data import MetadataCatalog
 
-    names: Sequence[str] = ()
-    if len(config.DATASETS.TEST):
-        names = MetadataCatalog.get(config.DATASETS.TEST[0]).get("thing_classes", ())
-    if len(names) == config.MODEL.ROI_HEADS.NUM_CLASSES and "person" in names:
-        return list(names).index("person")
-    return 0
+    tests = config.DATASETS.TEST
+    names: Sequence[str] = MetadataCatalog.get(tests[0]).get("thing_classes", ()) if len(tests) else ()
+    if len(names) != config.MODEL.ROI_HEADS.NUM_CLASSES:
+        return 0
+    if "person" not in names:
+        raise DataError(
+            f"{tests[0]}: none of its {len(names)} classes is called person. Take a model that finds people"
+        )
+    return list(names).index("person")

@@ -143,6 +143,46 @@ def test_missing_sections_are_named(tmp_path, section):
     assert problem(path=tmp_path / "p.yaml") == f"{tmp_path / 'p.yaml'}: {section} is missing"
 
 
+ZOO = "detector.network=COCO-InstanceSegmentation/mask_rcnn_R_50_FPN_3x.yaml"
+V2 = "detector.network=maskrcnn_resnet50_fpn_v2"
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (
+            ["detector.network=resnet50"],
+            "detector.network: expected mask_rcnn_basic, maskrcnn_resnet50_fpn or maskrcnn_resnet50_fpn_v2 with backend",
+        ),
+        ([ZOO, "detector.weights=coco"], "detector.network: expected mask_rcnn_basic, maskrcnn_resnet50_fpn or"),
+        (["detector.backend=detectron2"], "detector.network: expected a Mask R-CNN config with backend: detectron2"),
+        (
+            [V2],
+            "detector.weights: expected coco, a file or an address: the sample weights are of network mask_rcnn_basic",
+        ),
+        (
+            ["detector.weights=coco"],
+            "detector.weights: expected sample, fit or a file: COCO weights are of network mask",
+        ),
+        (
+            ["detector.backend=detectron2", ZOO, "detector.weights=fit"],
+            "detector.weights: expected coco, a file or an address: detectron2's networks are fitted by its own tools",
+        ),
+    ],
+)
+def test_a_detector_s_parameters_fit_together(overrides, message):
+    assert message in problem(*overrides)
+
+
+def test_every_detector_has_a_name_in_params():
+    from pipeline.detection.architectures import ARCHITECTURES
+
+    for name in ARCHITECTURES:
+        chosen = (f"detector.network={name}", "detector.weights=fit")
+        assert load_params(FILE, chosen).detector.network == name
+    assert load_params(FILE, ("detector.backend=detectron2", ZOO, "detector.weights=coco")).detector.weights == "coco"
+
+
 def test_parameters_cannot_be_changed_afterwards():
     with pytest.raises(ValueError, match="frozen"):
         load_params(FILE).seed = 2
