@@ -12,7 +12,7 @@ from pipeline.detection.weights import check_teacher, convert_weights, published
 from pipeline.shards.read import open_shards
 from stages.context import Context, pass_context
 from stages.teacher import fit_folder, publish_teacher, start_file
-from stages.weights import published_file, weights_file
+from stages.weights import given_weights
 from trainer.teachers.detector import fit_detector as fit
 from trainer.teachers.judge import judge_detector
 
@@ -46,7 +46,9 @@ def fit_detector(context: Context) -> None:
         target,
         make,
         partial(check_teacher, section.network),
-        partial(_given, context),
+        lambda: given_weights(
+            context, "detector.weights", section.weights, lambda: published(section.network), "hpp fit-detector"
+        ),
         partial(convert_weights, section.network),
     )
     judged = judge_detector(open_shards(folder / "val"), load_detector(target), section.score, section.mask_nms)
@@ -54,16 +56,4 @@ def fit_detector(context: Context) -> None:
     context.say(
         f"fit-detector: {section.weights} weights; on held-out {section.fit.dataset}: mask AP {100 * judged['mask_ap']:.1f}, "
         f"{100 * judged['recall']:.0f} % of the large people found, {100 * judged['false_share']:.0f} % false"
-    )
-
-
-def _given(context: Context) -> Path:
-    """The file of weights that are neither the sample's nor fitted here."""
-    section, key, command = context.params.detector, "detector.weights", "hpp fit-detector"
-    if section.weights != "coco":
-        return weights_file(context, key, section.weights, command)
-    weights = published(section.network)
-    known = weights.checksums
-    return published_file(
-        context, key, weights.name, weights.url, known.get("sha256", ""), command, md5_start=known.get("md5", "")
     )

@@ -13,7 +13,7 @@ from pipeline.pose.weights import check_teacher, convert_weights, published
 from pipeline.shards.read import open_shards
 from stages.context import Context, pass_context
 from stages.teacher import fit_folder, publish_teacher, start_file
-from stages.weights import published_file, weights_file
+from stages.weights import given_weights
 from trainer.teachers.judge import judge_pose
 from trainer.teachers.pose import fit_pose as fit
 
@@ -45,9 +45,11 @@ def fit_pose(context: Context) -> None:
         section.weights,
         target,
         make,
-        partial(check_teacher, section.backend, section.config),
-        partial(_given, context),
-        partial(convert_weights, section.backend, section.config),
+        partial(check_teacher, section.network),
+        lambda: given_weights(
+            context, "pose.weights", section.weights, lambda: published(section.network), "hpp fit-pose"
+        ),
+        partial(convert_weights, section.network),
     )
     estimator = load_estimator(target, PoseSettings(section.flip, section.decoding))
     judged = judge_pose(open_shards(folder / "val"), estimator)
@@ -55,16 +57,4 @@ def fit_pose(context: Context) -> None:
     context.say(
         f"fit-pose: {section.weights} weights; on held-out {section.fit.dataset}: OKS AP {100 * judged['oks_ap']:.1f} "
         f"for {judged['people']:.0f} people"
-    )
-
-
-def _given(context: Context) -> Path:
-    """The file of weights that are neither the sample's nor fitted here."""
-    section, key, command = context.params.pose, "pose.weights", "hpp fit-pose"
-    if section.weights != "coco":
-        return weights_file(context, key, section.weights, command)
-    weights = published(section.backend, section.config)
-    known = weights.checksums
-    return published_file(
-        context, key, weights.name, weights.url, known.get("sha256", ""), command, md5_start=known.get("md5", "")
     )

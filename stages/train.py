@@ -10,6 +10,7 @@ from dvclive import Live
 
 from pipeline.errors import ParamsError
 from pipeline.shards.manifest import sha256_of
+from pipeline.sources.files import RemoteFile
 from stages.context import Context, pass_context
 from stages.weights import published_file, weights_file
 from trainer.engine.training import fresh_network, make_card
@@ -51,7 +52,9 @@ def _backbone_weights(context: Context) -> Path | None:
         published = published_weights(network)
     except ValueError as error:
         raise ParamsError(f"train: {error}") from error
-    return published_file(context, KEY, published.name, published.url, published.sha256_start, "hpp train")
+    checksums = {"sha256": published.sha256_start} if published.sha256_start else {}
+    file = RemoteFile(published.name, (published.url,), None, checksums)
+    return published_file(context, KEY, file, "hpp train")
 
 
 KEY = "train.backbone_weights"

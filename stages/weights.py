@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
@@ -40,42 +41,55 @@ def weights_file(context: Context, key: str, given: str, command: str) -> Path:
         raise ParamsError(f"{key}: {given} does not end in the name of a file")
     # Other addresses may call another file the same.
     name = f"{hashlib.sha256(given.encode()).hexdigest()[:8]}-{name}"
-    return published_file(context, key, name, given, "", command)
+    return published_file(context, key, RemoteFile(name, (given,)), command)
 
 
-def published_file(
-    context: Context, key: str, name: str, url: str, sha256_start: str, command: str, *, md5_start: str = ""
-) -> Path:
+def given_weights(context: Context, key: str, given: str, published: Callable[[], RemoteFile], command: str) -> Path:
+    """The file of a teacher's weights that are neither the sample's nor fitted here.
+
+    Args:
+        context: of the stage.
+        key: the parameter, for messages.
+        given: "coco", a file, or an address.
+        published: where those lie that "coco" means.
+        command: to run again once a file is placed by hand.
+
+    Raises:
+        ParamsError: there is no such file, or none is published.
+        DataError: the file at the address cannot be had, or is another one.
+    """
+    if given != "coco":
+        return weights_file(context, key, given, command)
+    return published_file(context, key, published(), command)
+
+
+def published_file(context: Context, key: str, file: RemoteFile, command: str) -> Path:
     """A file from an address, kept in the scratch folder; one placed in data/manual/weights is taken instead.
 
     Args:
         context: of the stage.
         key: the parameter, for messages.
-        name: to call the file.
-        url: its address.
-        sha256_start: the first digits of its SHA-256; empty where unknown.
+        file: its name, its address, and what is known of its checksums.
         command: to run again once the file is placed by hand.
-        md5_start: the first digits of its MD5, where its publisher gives that instead.
 
     Raises:
         DataError: the file cannot be had, or is another one.
     """
-    checksums = {algorithm: digits for algorithm, digits in (("sha256", sha256_start), ("md5", md5_start)) if digits}
     patience, scratch = context.params.download, context.paths.scratch
     folder = scratch / FOLDER
     folder.mkdir(parents=True, exist_ok=True)
-    target = folder / name
+    target = folder / file.name
     target.unlink(missing_ok=True)  # placed anew by the fetcher, which knows the whole files from before
-    with context.counted_progress(name, "bytes") as progress:
+    with context.counted_progress(file.name, "bytes") as progress:
         fetcher = Fetcher(
             dataset=FOLDER,
             store=scratch / "download" / FOLDER,
             manual=context.paths.stage("manual", FOLDER),
             lock=SourceLock(context.paths.sources_lock, scratch / "sources.lock"),
-            advice=f"Look at {key} in params.yaml: it means {url}.",
+            advice=f"Look at {key} in params.yaml: it means {file.urls[0]}.",
             patience=Patience(patience.retries, patience.timeout_s, patience.allow_http),
             progress=lambda _, done, total: progress(done, total or 0),
             command=command,
         )
-        fetcher.bring([RemoteFile(name, (url,), None, checksums)], folder)
+        fetcher.bring([file], folder)
     return target

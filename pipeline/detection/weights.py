@@ -11,9 +11,10 @@ from pipeline.detection.architectures import ARCHITECTURES, architecture
 from pipeline.detection.detectron2_model import config_text
 from pipeline.detection.loading import detector_of
 from pipeline.detection.mask_rcnn_resnet50 import V1, V2, FrozenResnetOptions, ResnetOptions
-from pipeline.detection.published import PublishedWeights, detectron2_weights, torchvision_weights
+from pipeline.detection.published import detectron2_weights, torchvision_weights
 from pipeline.detection.state_dict import fill_network, read_state_dict
 from pipeline.errors import DataError
+from pipeline.sources.files import RemoteFile
 from pipeline.teacher_file import read_teacher, write_teacher
 
 _PUBLISHED = {V1: MaskRCNN_ResNet50_FPN_Weights.COCO_V1, V2: MaskRCNN_ResNet50_FPN_V2_Weights.COCO_V1}
@@ -21,7 +22,7 @@ _CLASSES = "roi_heads.box_predictor.cls_score.weight"
 _COUNTER = "backbone.body.bn1.num_batches_tracked"  # batch norm has it, frozen batch norm does not
 
 
-def published(network: str) -> PublishedWeights:
+def published(network: str) -> RemoteFile:
     """The published weights of a network: one of torchvision's, or a config of detectron2's model zoo.
 
     Raises:

@@ -112,9 +112,50 @@ class Pose(Section):
 
     backend: Literal["simple_baseline", "keypoint_rcnn", "detectron2"] = "simple_baseline"
     weights: str = Field("sample", description="sample, fit, coco, a file, or an https address")
-    config: str | None = Field(None, description="of detectron2: a config of its model zoo, or a YAML file")
+    config: str | None = Field(
+        None, description="of detectron2: a config of its model zoo, or a YAML file", validate_default=True
+    )
     min_confidence: Fraction = 0.2
     flip: bool = True
     decoding: Literal["quarter", "dark"] = Field("quarter", description="of simple_baseline's heatmaps")
     judge: int = Field(200, ge=0, description="annotated people of the val split on whom the teacher is judged")
     fit: PoseFit
+
+    @property
+    def network(self) -> str:
+        """The backend, or the config of detectron2's model."""
+        return self.config or self.backend
+
+    @field_validator("weights")
+    @classmethod
+    def _weights_of_backend(cls, weights: str, info: ValidationInfo) -> str:
+        """Weights that there are for the backend."""
+        backend = info.data.get("backend")
+        if weights == "sample" and backend not in (None, "simple_baseline"):
+            raise ValueError("expected coco, a file or an address: the sample weights are of backend simple_baseline")
+        if weights == "fit" and backend == "detectron2":
+            raise ValueError("expected coco, a file or an address: detectron2's networks are fitted by its own tools")
+        return weights
+
+    @field_validator("config")
+    @classmethod
+    def _config_of_detectron2(cls, config: str | None, info: ValidationInfo) -> str | None:
+        """A config with detectron2, and with nothing else."""
+        if info.data.get("backend") == "detectron2" and (config is None or not config.endswith(_CONFIG)):
+            raise ValueError(
+                "expected a Keypoint R-CNN config with backend: detectron2, one of its model zoo such as "
+                "COCO-Keypoints/keypoint_rcnn_R_50_FPN_3x.yaml, or a file of your own"
+            )
+        if config is not None and info.data.get("backend") not in (None, "detectron2"):
+            raise ValueError("expected null: configs are of backend detectron2")
+        return config
+
+    @field_validator("fit")
+    @classmethod
+    def _fit_of_backend(cls, fit: PoseFit, info: ValidationInfo) -> PoseFit:
+        """What is fitted is what runs."""
+        backend = info.data.get("backend")
+        of_fit = "keypoint_rcnn" if fit.architecture == "keypoint_rcnn" else "simple_baseline"
+        if info.data.get("weights") == "fit" and backend not in (None, of_fit):
+            raise ValueError(f"architecture {fit.architecture} is of backend {of_fit}, not {backend}")
+        return fit

@@ -112,7 +112,7 @@ class RcnnEstimator:
         with torch.inference_mode(), fixed_threads(self._threads):
             found = self.network.roi_maps(images, corners)
             if self.settings.flip:
-                mirrored = [np.ascontiguousarray(image[:, ::-1]) for image in images]
+                mirrored = [image[:, ::-1].copy() for image in images]
                 turned = [_mirrored(rows, image.shape[1]) for rows, image in zip(corners, images, strict=True)]
                 others = self.network.roi_maps(mirrored, turned)
                 found = [self._mean(plain, other) for plain, other in zip(found, others, strict=True)]

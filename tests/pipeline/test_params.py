@@ -186,3 +186,39 @@ def test_every_detector_has_a_name_in_params():
 def test_parameters_cannot_be_changed_afterwards():
     with pytest.raises(ValueError, match="frozen"):
         load_params(FILE).seed = 2
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (
+            ["pose.backend=keypoint_rcnn"],
+            "pose.weights: expected coco, a file or an address: the sample weights are of",
+        ),
+        (
+            ["pose.backend=detectron2", "pose.weights=coco"],
+            "pose.config: expected a Keypoint R-CNN config with backend",
+        ),
+        (
+            ["pose.backend=detectron2", "pose.weights=fit", "pose.config=a.yaml"],
+            "pose.weights: expected coco, a file or an address: detectron2's networks are fitted by its own tools",
+        ),
+        (["pose.config=a.yaml"], "pose.config: expected null: configs are of backend detectron2; found 'a.yaml'"),
+        (
+            ["pose.weights=fit", "pose.fit.architecture=keypoint_rcnn"],
+            "pose.fit: architecture keypoint_rcnn is of backend keypoint_rcnn, not simple_baseline",
+        ),
+        (["pose.decoding=nearest"], "pose.decoding: Input should be 'quarter' or 'dark'; found 'nearest'"),
+    ],
+)
+def test_a_pose_teacher_s_parameters_fit_together(overrides, message):
+    assert message in problem(*overrides)
+
+
+def test_every_network_to_fit_has_a_name_in_params():
+    from pipeline.pose.architectures import POSE_CHOICES
+
+    for name in POSE_CHOICES:
+        backend = "keypoint_rcnn" if name == "keypoint_rcnn" else "simple_baseline"
+        fitted = (f"pose.backend={backend}", "pose.weights=fit", f"pose.fit.architecture={name}")
+        assert load_params(FILE, fitted).pose.fit.architecture == name

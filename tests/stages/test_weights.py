@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from pipeline.errors import DataError, ParamsError
+from pipeline.sources.files import RemoteFile
 from stages.context import Context
 from stages.train import _backbone_weights
 from stages.weights import published_file, weights_file
@@ -18,6 +19,7 @@ from trainer.models import pretrained
 ROOT = Path(__file__).resolve().parents[2]
 DATA = bytes(range(256)) * 64
 START = hashlib.sha256(DATA).hexdigest()[:8]
+DIGITS = {"sha256": START}
 
 
 def context(folder: Path, **train: object) -> Context:
@@ -40,23 +42,23 @@ def test_a_file_at_an_address_comes_once_and_is_kept(server: FileServer, tmp_pat
 
 def test_a_published_file_is_checked_by_the_digits_of_its_name(server: FileServer, tmp_path: Path) -> None:
     url = server.add("a.pth", DATA)
-    file = published_file(context(tmp_path), "k", "a.pth", url, START, "hpp train")
+    file = published_file(context(tmp_path), "k", RemoteFile("a.pth", (url,), None, DIGITS), "hpp train")
     assert file.read_bytes() == DATA
     wrong = server.add("b.pth", b"something else")
     with pytest.raises(DataError, match=rf"b\.pth.*SHA-256 is [0-9a-f]{{64}}, expected {START}"):
-        published_file(context(tmp_path), "k", "b.pth", wrong, START, "hpp train")
+        published_file(context(tmp_path), "k", RemoteFile("b.pth", (wrong,), None, DIGITS), "hpp train")
 
 
 def test_an_offline_machine_takes_the_file_placed_by_hand(tmp_path: Path) -> None:
     placed = tmp_path / "data/manual/weights/a.pth"
-    gone = "http://127.0.0.1:9/a.pth"
+    gone = RemoteFile("a.pth", ("http://127.0.0.1:9/a.pth",), None, DIGITS)
     with pytest.raises(DataError) as told:
-        published_file(context(tmp_path), "train.backbone_weights", "a.pth", gone, START, "hpp train")
+        published_file(context(tmp_path), "train.backbone_weights", gone, "hpp train")
     assert f"Place by hand: {placed}; then run `hpp train` again" in str(told.value)
     assert "Look at train.backbone_weights in params.yaml" in str(told.value)
     placed.parent.mkdir(parents=True)
     placed.write_bytes(DATA)
-    assert published_file(context(tmp_path), "k", "a.pth", gone, START, "hpp train").read_bytes() == DATA
+    assert published_file(context(tmp_path), "k", gone, "hpp train").read_bytes() == DATA
 
 
 def test_files_and_slips(tmp_path: Path) -> None:
