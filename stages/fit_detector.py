@@ -9,6 +9,8 @@ import click
 
 from pipeline.detection.loading import load_detector
 from pipeline.detection.weights import check_teacher, convert_weights, published
+from pipeline.errors import ParamsError
+from pipeline.params.teachers import PUBLISHED_DETECTORS, SAMPLE_DETECTOR
 from pipeline.shards.read import open_shards
 from stages.context import Context, pass_context
 from stages.teacher import fit_folder, publish_teacher, start_file
@@ -25,6 +27,7 @@ def fit_detector(context: Context) -> None:
     splits = ("train", "val") if section.weights == "fit" else ("val",)
     folder = fit_folder(context, "detector", section.fit.dataset, splits)
     target = context.paths.model("detector.safetensors")
+    convert = partial(convert_weights, section.network)
 
     def make(path: Path) -> None:
         with context.counted_progress("fit-detector", "steps") as progress:
@@ -36,7 +39,9 @@ def fit_detector(context: Context) -> None:
                 context.paths.scratch,
                 lambda done, total, losses: progress(done, total),
                 name=section.network,
-                start=start_file("detector", section.fit.start),
+                start=start_file(
+                    "detector", section.fit.start, context.paths.scratch, partial(_given, context), convert
+                ),
                 workers=params.executor.loader_workers,
             )
 
@@ -46,8 +51,8 @@ def fit_detector(context: Context) -> None:
         target,
         make,
         partial(check_teacher, section.network),
-        partial(_given, context),
-        partial(convert_weights, section.network),
+        partial(_given, context, "detector.weights", section.weights),
+        convert,
     )
     judged = judge_detector(open_shards(folder / "val"), load_detector(target), section.score, section.mask_nms)
     context.write_metrics("fit_detector", None, {"weights": section.weights, "sha256": sha256, "val": judged})
@@ -57,12 +62,21 @@ def fit_detector(context: Context) -> None:
     )
 
 
-def _given(context: Context) -> Path:
-    """The file of weights that are neither the sample's nor fitted here."""
-    section, key, command = context.params.detector, "detector.weights", "hpp fit-detector"
-    if section.weights != "coco":
-        return weights_file(context, key, section.weights, command)
-    weights = published(section.network)
+def _given(context: Context, key: str, given: str) -> Path:
+    """The file of weights that are neither the sample's nor fitted here.
+
+    Args:
+        key: the parameter that names them.
+        given: coco, a file, or an address.
+    """
+    network, command = context.params.detector.network, "hpp fit-detector"
+    if given != "coco":
+        return weights_file(context, key, given, command)
+    if network == SAMPLE_DETECTOR:
+        raise ParamsError(
+            f"{key}: coco, but none are published for {network}. Set detector.network to {PUBLISHED_DETECTORS[0]}"
+        )
+    weights = published(network)
     known = weights.checksums
     return published_file(
         context, key, weights.name, weights.url, known.get("sha256", ""), command, md5_start=known.get("md5", "")

@@ -26,6 +26,7 @@ def fit_pose(context: Context) -> None:
     splits = ("train", "val") if section.weights == "fit" else ("val",)
     folder = fit_folder(context, "pose", section.fit.dataset, splits)
     target = context.paths.model("pose.safetensors")
+    convert = partial(convert_weights, section.backend, section.config)
 
     def make(path: Path) -> None:
         with context.counted_progress("fit-pose", "steps") as progress:
@@ -36,7 +37,7 @@ def fit_pose(context: Context) -> None:
                 path,
                 context.paths.scratch,
                 lambda done, total, losses: progress(done, total),
-                start=start_file("pose", section.fit.start),
+                start=start_file("pose", section.fit.start, context.paths.scratch, partial(_given, context), convert),
                 workers=params.executor.loader_workers,
             )
 
@@ -46,8 +47,8 @@ def fit_pose(context: Context) -> None:
         target,
         make,
         partial(check_teacher, section.backend, section.config),
-        partial(_given, context),
-        partial(convert_weights, section.backend, section.config),
+        partial(_given, context, "pose.weights", section.weights),
+        convert,
     )
     estimator = load_estimator(target, PoseSettings(section.flip, section.decoding))
     judged = judge_pose(open_shards(folder / "val"), estimator)
@@ -58,11 +59,16 @@ def fit_pose(context: Context) -> None:
     )
 
 
-def _given(context: Context) -> Path:
-    """The file of weights that are neither the sample's nor fitted here."""
-    section, key, command = context.params.pose, "pose.weights", "hpp fit-pose"
-    if section.weights != "coco":
-        return weights_file(context, key, section.weights, command)
+def _given(context: Context, key: str, given: str) -> Path:
+    """The file of weights that are neither the sample's nor fitted here.
+
+    Args:
+        key: the parameter that names them.
+        given: coco, a file, or an address.
+    """
+    section, command = context.params.pose, "hpp fit-pose"
+    if given != "coco":
+        return weights_file(context, key, given, command)
     weights = published(section.backend, section.config)
     known = weights.checksums
     return published_file(
