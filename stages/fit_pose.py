@@ -26,6 +26,7 @@ def fit_pose(context: Context) -> None:
     splits = ("train", "val") if section.weights == "fit" else ("val",)
     folder = fit_folder(context, "pose", section.fit.dataset, splits)
     target = context.paths.model("pose.safetensors")
+    convert = partial(convert_weights, section.network)
 
     def make(path: Path) -> None:
         with context.counted_progress("fit-pose", "steps") as progress:
@@ -36,7 +37,7 @@ def fit_pose(context: Context) -> None:
                 path,
                 context.paths.scratch,
                 lambda done, total, losses: progress(done, total),
-                start=start_file("pose", section.fit.start),
+                start=start_file("pose", section.fit.start, context.paths.scratch, partial(_given, context), convert),
                 workers=params.executor.loader_workers,
             )
 
@@ -46,10 +47,8 @@ def fit_pose(context: Context) -> None:
         target,
         make,
         partial(check_teacher, section.network),
-        lambda: given_weights(
-            context, "pose.weights", section.weights, lambda: published(section.network), "hpp fit-pose"
-        ),
-        partial(convert_weights, section.network),
+        partial(_given, context, "pose.weights", section.weights),
+        convert,
     )
     estimator = load_estimator(target, PoseSettings(section.flip, section.decoding))
     judged = judge_pose(open_shards(folder / "val"), estimator)
@@ -58,3 +57,14 @@ def fit_pose(context: Context) -> None:
         f"fit-pose: {section.weights} weights; on held-out {section.fit.dataset}: OKS AP {100 * judged['oks_ap']:.1f} "
         f"for {judged['people']:.0f} people"
     )
+
+
+def _given(context: Context, key: str, given: str) -> Path:
+    """The file of weights that are neither the sample's nor fitted here.
+
+    Args:
+        key: the parameter that names them.
+        given: coco, a file, or an address.
+    """
+    network = context.params.pose.network
+    return given_weights(context, key, given, lambda: published(network), "hpp fit-pose")

@@ -62,22 +62,30 @@ def _check_committed(key: str, source: Path) -> None:
         raise DataError(f"{source}: SHA-256 is {found}, its record says {expected}. Check the file out again")
 
 
-def start_file(key: str, start: str) -> Path | None:
-    """The file of the teacher that a fit goes on from; None for random weights.
+def start_file(
+    key: str, start: str, scratch: Path, find: Callable[[str, str], Path], convert: Callable[[Path, Path], None]
+) -> Path | None:
+    """The teacher's file that a fit goes on from; None for random weights.
 
     Args:
         key: "detector" or "pose".
         start: `<key>.fit.start`.
+        scratch: where a file of others is kept as a teacher's.
+        find: parameter and its value -> the file of these weights, brought to this machine.
+        convert: writes a file of others as a teacher's file, whole or not at all.
 
     Raises:
+        DataError: the file is of another network.
         ParamsError: there is no such file.
     """
     if start == "random":
         return None
-    file = Path(start).expanduser()
-    if not file.is_file():
-        raise ParamsError(f"{key}.fit.start: no file {file}; expected random, or the file of a teacher")
-    return file
+    source = find(f"{key}.fit.start", start)
+    if source.suffix == ".safetensors":
+        return source
+    target = scratch / f"{key}_start.safetensors"
+    convert(source, target)
+    return target
 
 
 def fit_folder(context: Context, key: str, dataset: str, splits: Sequence[str]) -> Path:

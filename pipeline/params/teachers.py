@@ -13,7 +13,7 @@ class DetectorFit(Section):
     """Fitting of the torchvision network that `detector.network` names."""
 
     dataset: str = Field(description="people to fit and judge on; any set with person ids or COCO's masks")
-    start: str = Field("random", description="random weights, or the file of a detector of that network to go on from")
+    start: str = Field("random", description="random; or what to go on from: coco, a file, an address")
     steps: Count
     batch_size: Count
     lr: Positive
@@ -83,9 +83,7 @@ class PoseFit(Section):
     """Fitting of a pose network."""
 
     dataset: str = Field(description="people to fit and judge on; any set with joints of a built-in keypoint set")
-    start: str = Field(
-        "random", description="random weights, or the file of a pose teacher of that network to go on from"
-    )
+    start: str = Field("random", description="random; or what to go on from: coco, a file, an address")
     architecture: Literal[
         "small",
         "resnet50_256x192",

@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 
 from pipeline.teacher_file import read_teacher
 from stages.cli import main
+from stages.teacher import start_file
 
 ROOT = Path(__file__).resolve().parents[2]
 FIT = {"steps": 3, "batch_size": 2, "warmup_steps": 1, "precision": "32-true"}
@@ -90,6 +91,23 @@ def test_a_pose_network_has_the_joints_of_its_set(root: Path) -> None:
     assert teacher.tensors["head.weight"].shape[0] == 16
 
 
+def test_weights_of_others_become_a_teacher_s_file_once_found(tmp_path: Path) -> None:
+    def find(key: str, start: str) -> Path:
+        assert (key, start) == ("pose.fit.start", "coco")
+        return tmp_path / "weights.pth"
+
+    def convert(source: Path, target: Path) -> None:
+        target.write_text(source.name)
+
+    start = start_file("pose", "coco", tmp_path, find, convert)
+    assert start is not None and start.suffix == ".safetensors" and start.read_text() == "weights.pth"
+    assert (
+        start_file("pose", "coco", tmp_path, lambda *_: tmp_path / "a.safetensors", convert)
+        == tmp_path / "a.safetensors"
+    )
+    assert start_file("pose", "random", tmp_path, find, convert) is None
+
+
 @pytest.mark.parametrize(
     "command, overrides, message",
     [
@@ -100,6 +118,7 @@ def test_a_pose_network_has_the_joints_of_its_set(root: Path) -> None:
         ("fit-pose", {"pose__fit__dataset": "cihp"}, "data/ingest/cihp/train: nobody in its 4 images has annotated joints"),
         ("fit-pose", {"pose__fit__dataset": "lip", "pose__fit__start": str(ROOT / "presets/teachers/pose.safetensors")}, "has the joints of lip16, "),
         ("fit-detector", {"detector__fit__start": "gone.safetensors"}, "detector.fit.start: no file gone.safetensors"),
+        ("fit-detector", {"detector__fit__start": "coco"}, "detector.fit.start: coco, but none are published for mask_rcnn_basic"),
         ("fit-detector", {"detector__fit__start": str(ROOT / "presets/teachers/pose.safetensors")}, "holds the weights of 'simple_baseline_basic', expected 'mask_rcnn_basic'"),
         ("fit-pose", {"pose__fit__steps": 0}, "pose.fit.steps: Input should be greater than or equal to 1; found 0"),
     ],

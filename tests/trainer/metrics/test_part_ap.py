@@ -160,6 +160,13 @@ def test_intersections_are_pixels_in_both(overlapping):
     assert intersections(others, masks).tolist() == np.transpose(pairs).tolist()
 
 
+def test_more_masks_than_a_byte_counts():
+    spans = row(*((place, place + 1) for place in range(300)), width=300)
+    assert intersections(spans, spans).tolist() == np.eye(300, dtype=int).tolist()
+    doubled = np.concatenate([spans, spans[:1]])
+    assert intersections(doubled, spans[:2]).tolist() == [[1, 0], [0, 1], *[[0, 0]] * 298, [1, 0]]
+
+
 @pytest.mark.parametrize(
     "change, message",
     [
