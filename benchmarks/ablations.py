@@ -53,7 +53,7 @@ class Family(NamedTuple):
 FAMILIES = (
     Family(
         "CorrPM, Table 5",
-        ("train.epochs=5", "train.validate_every=5"),
+        ("train.epochs=6", "train.validate_every=6"),
         {
             "P": ("corrpm-p", "48.67", "–"),
             "P+B": ("corrpm-p+b", "51.27", "–"),
@@ -66,7 +66,7 @@ FAMILIES = (
     ),
     Family(
         "MuLA, Table 1",
-        ("train.epochs=5", "train.validate_every=5", "train.input_size=[200, 120]"),
+        ("train.epochs=6", "train.validate_every=6", "train.input_size=[200, 120]"),
         {
             "VGG16-FCN": ("vgg16-fcn", "34.5", "69.1"),
             "VGG16-FCN-MTL": ("vgg16-fcn-mtl", "31.2", "65.3"),
