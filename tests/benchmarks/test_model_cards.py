@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 
+from tests.benchmarks.loading import ROOT, load_script
 from trainer.models import build_model, model_names
 
-ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs/models.md").read_text(encoding="utf-8")
 ROWS = {
     cells[0].strip("` "): cells
     for cells in (line.strip("|").split("|") for line in PAGE.splitlines() if line.startswith("| `"))
 }
 
-_spec = importlib.util.spec_from_file_location("model_cards", ROOT / "benchmarks/model_cards.py")
-cards = importlib.util.module_from_spec(_spec)
-sys.modules["model_cards"] = cards  # where its dataclasses look
-_spec.loader.exec_module(cards)
+cards = load_script("model_cards")
 
 
 def test_every_model_stands_in_the_table_with_its_published_score() -> None:

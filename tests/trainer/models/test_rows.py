@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 import pytest
@@ -109,12 +110,12 @@ def test_fcn_refuses_inputs_smaller_than_its_stride():
 
 
 @pytest.mark.parametrize("name", ROWS)
-@pytest.mark.parametrize("shape", [(2, 1, 64, 64), (3, 64, 64), (2, 64, 64, 3)])
-def test_images_of_another_shape_are_named(name, shape):
+def test_images_of_another_shape_are_named(name):
     with torch.device("meta"):
         model = small(name)
-    with pytest.raises(ValueError, match=rf"images: shape \({', '.join(map(str, shape))}\), expected \(N, 3, H, W\)"):
-        model(torch.zeros(shape, device="meta"))
+    for shape in ((2, 1, 64, 64), (3, 64, 64), (2, 64, 64, 3)):
+        with pytest.raises(ValueError, match=rf"images: shape {re.escape(str(shape))}, expected \(N, 3, H, W\)"):
+            model(torch.zeros(shape, device="meta"))
 
 
 @pytest.mark.parametrize("name", ["vgg16-fcn-concat", "hg-1s-1u-mula"])
