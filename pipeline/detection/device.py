@@ -17,7 +17,8 @@ def best_device() -> torch.device:
 def compute_in(modules: Sequence[nn.Module], device: torch.device, dtype: torch.dtype) -> None:
     """Let these modules compute in `dtype` from float32 weights and give float32 outputs.
 
-    The modules are named one by one because boxes must stay in float32: float16 counts whole pixels beyond 1,024 only.
+    The modules are named one by one because boxes must stay in float32: float16 counts half
+    pixels up to 1,024 only, bfloat16 whole ones up to 256.
     """
     for module in modules:
         module.forward = _autocast(module.forward, device, dtype)

@@ -13,6 +13,7 @@ import torch
 
 from pipeline.detection import mask_rcnn_basic
 from pipeline.detection.architectures import architecture
+from pipeline.detection.device import best_device, compute_in
 from pipeline.errors import DataError
 from pipeline.params import DetectorFit
 from pipeline.records import ImageRecord
@@ -20,7 +21,7 @@ from pipeline.teacher_file import InputSpec, TeacherFile, build_options, read_te
 from trainer.teachers.batches import SampleOrder, drawn_batches
 from trainer.teachers.checkpoint import fit_fingerprint
 from trainer.teachers.detector_samples import DetectorSample, draw_detector_sample
-from trainer.teachers.loop import Progress, fit_network, pick_device, run_in_bfloat16
+from trainer.teachers.loop import Progress, fit_network
 from trainer.teachers.rcnn import collate_rcnn, freeze_stem, rcnn_losses
 from trainer.teachers.source import read_block, read_people, source_hash, source_name
 from trainer.teachers.views import PUBLISHED_VIEWS, SMALL_VIEWS, ImageViews
@@ -70,7 +71,7 @@ def fit_detector(
     if teacher is not None:
         options, spec = build_options(known.options, teacher), teacher.input
     options, spec = options or known.options(), spec or known.input
-    device = pick_device()
+    device = best_device()
     torch.manual_seed(seed)
     network = known.build(options, spec)
     if teacher is not None:
@@ -81,7 +82,7 @@ def fit_detector(
     if section.precision == "bf16-mixed":
         heads = network.roi_heads
         parts = [network.backbone, network.rpn.head, heads.box_head, heads.mask_head, heads.mask_predictor]
-        run_in_bfloat16(parts, device)
+        compute_in(parts, device, torch.bfloat16)
     draw = _Draw(records, SampleOrder(seed, len(records), read_block(records)), spec, views)
     fingerprint = fit_fingerprint(
         source_hash(records), section, seed, (name, options, spec, views, teacher and teacher.teacher_id)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -99,37 +99,6 @@ def learning_rate(step: int, section: DetectorFit | PoseFit) -> float:
         return section.lr * (step + 1) / section.warmup_steps
     done = (step - section.warmup_steps) / max(1, section.steps - section.warmup_steps)
     return section.lr * 0.5 * (1 + math.cos(math.pi * done))
-
-
-def pick_device() -> torch.device:
-    """The first GPU if there is one, else the CPU."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-
-
-def run_in_bfloat16(modules: Sequence[nn.Module], device: torch.device) -> None:
-    """Let these modules compute in bfloat16 from float32 weights and give float32 outputs; for training only.
-
-    The modules are named one by one because boxes must stay in float32: bfloat16 counts whole pixels up to 256 only.
-    """
-    for module in modules:
-        module.forward = _autocast(module.forward, device)
-
-
-def _autocast(forward: Callable[..., Any], device: torch.device) -> Callable[..., Any]:
-    def _forward(*inputs: Any) -> Any:
-        with torch.autocast(device.type, torch.bfloat16):
-            outputs = forward(*inputs)
-        return _float(outputs)
-
-    return _forward
-
-
-def _float(outputs: Any) -> Any:
-    if isinstance(outputs, Tensor):
-        return outputs.float()
-    if isinstance(outputs, Mapping):
-        return {name: _float(value) for name, value in outputs.items()}
-    return tuple(_float(value) for value in outputs) if isinstance(outputs, tuple) else [_float(v) for v in outputs]
 
 
 def _groups(network: nn.Module, weight_decay: float) -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
+from pipeline.detection.device import best_device, compute_in
 from pipeline.errors import DataError
 from pipeline.params import PoseFit
 from pipeline.pose import keypoint_rcnn
@@ -20,7 +21,7 @@ from pipeline.taxonomy import KEYPOINT_SETS, KeypointSet, keypoint_set
 from pipeline.teacher_file import TeacherFile, build_options, read_teacher, write_teacher
 from trainer.teachers.batches import drawn_batches
 from trainer.teachers.checkpoint import fit_fingerprint
-from trainer.teachers.loop import Progress, fit_network, pick_device, run_in_bfloat16
+from trainer.teachers.loop import Progress, fit_network
 from trainer.teachers.pose_lessons import crop_lessons, rcnn_lessons
 from trainer.teachers.pose_samples import people_with_joints
 from trainer.teachers.rcnn import freeze_stem, memory_format_of
@@ -70,7 +71,7 @@ def fit_pose(
         teacher = read_teacher(start, choice.architecture)
         choice = _choice_of(teacher, choice, start)
     _check_joints(records, people, joints, choice, start)
-    device = pick_device()
+    device = best_device()
     torch.manual_seed(seed)
     network = POSE_ARCHITECTURES[choice.architecture].build(choice.options, choice.input)
     if teacher is not None:
@@ -81,7 +82,7 @@ def fit_pose(
     lessons = rcnn_lessons if choice.architecture == keypoint_rcnn.ARCHITECTURE else crop_lessons
     lesson = lessons(network, records, people, choice, joints, seed)
     if section.precision == "bf16-mixed":
-        run_in_bfloat16(lesson.in_bfloat16, device)
+        compute_in(lesson.in_bfloat16, device, torch.bfloat16)
     fingerprint = fit_fingerprint(
         source_hash(records), section, seed, (choice, lesson.views, teacher and teacher.teacher_id)
     )
