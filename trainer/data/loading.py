@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset
 
 from pipeline.params import Augment
 from trainer.data.augment import draw_placement, place, warp_image, warp_keypoints, warp_mask
-from trainer.data.order import local_order
+from trainer.data.epoch_batches import EpochBatches
 from trainer.data.samples import ParsingSamples
 from trainer.input_spec import InputSpec
 
@@ -55,33 +54,6 @@ class TrainingData(Dataset[Batch]):
             warp_mask(self.samples.mask(index, sample), placement, self.samples.label_set),
             warp_keypoints(self.samples.keypoints(index, sample), placement, self.samples.keypoint_set),
         )
-
-
-class EpochBatches(Sampler[list[tuple[int, int]]]):
-    """Batches of (epoch, index): every sample once, in an order drawn from the seed and the epoch.
-
-    The last batch is filled up from the order's start, so that every batch is of one size.
-
-    Attributes:
-        epoch: the one that the next iteration gives.
-    """
-
-    def __init__(self, count: int, batch_size: int, seed: int, read_together: int = 1) -> None:
-        """Batches of `count` samples, of which `read_together` neighbours are read at once."""
-        self.count = count
-        self.batch_size = batch_size
-        self.seed = seed
-        self.read_together = read_together
-        self.epoch = 0
-
-    def __len__(self) -> int:
-        return -(-self.count // self.batch_size)
-
-    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
-        order = local_order(np.random.default_rng([self.seed, self.epoch]), self.count, self.read_together)
-        filled = np.resize(order, len(self) * self.batch_size)
-        for batch in filled.reshape(len(self), self.batch_size):
-            yield [(self.epoch, int(index)) for index in batch]
 
 
 class JudgedItem(NamedTuple):

@@ -14,7 +14,8 @@ from pipeline.params import Params
 from trainer import __version__
 from trainer.callbacks import Log, Progress, no_log, no_progress
 from trainer.checkpoints import ModelCard, write_model
-from trainer.data.loading import EpochBatches, JudgedData, TrainingData, judged_loader, training_loader
+from trainer.data.epoch_batches import EpochBatches
+from trainer.data.loading import JudgedData, TrainingData, judged_loader, training_loader
 from trainer.data.samples import ParsingSamples
 from trainer.engine.device import build_fabric, repeatable
 from trainer.engine.epoch import train_one_epoch

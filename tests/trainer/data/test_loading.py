@@ -14,7 +14,8 @@ from pipeline.images import encode_png
 from pipeline.params import Augment
 from pipeline.taxonomy import KEYPOINT_SETS, LABEL_SETS, LabelSet
 from tests.trainer.builders import make_params, make_sample, write_shards, write_toy_set
-from trainer.data.loading import EpochBatches, JudgedData, TrainingData, judged_loader, training_loader
+from trainer.data.epoch_batches import EpochBatches
+from trainer.data.loading import JudgedData, TrainingData, judged_loader, training_loader
 from trainer.data.order import local_order
 from trainer.data.samples import ParsingSamples
 from trainer.input_spec import input_spec
