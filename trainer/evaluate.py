@@ -23,7 +23,7 @@ from trainer.data.samples import ParsingSamples
 from trainer.engine.device import build_fabric, repeatable
 from trainer.metrics import ParsingMetrics
 from trainer.models import ParsingNetwork, load_model
-from trainer.predict import Answer, Parser, parse_all
+from trainer.predict import Answer, CropParser, parse_all
 from trainer.scoring import Scores
 
 PREDICTION_SCHEMA = pa.schema(
@@ -63,7 +63,7 @@ def evaluate(
         network = load_model(model_file)
         for scale in rules.scales:
             _require_size(network, scaled(card.input_spec.size, scale), scale)
-        parser = Parser(fabric.setup_module(network), card, fabric.device, rules.flip)
+        parser = CropParser(fabric.setup_module(network), card, fabric.device, rules.flip)
         folders = [shards_root / name / rules.split for name in settings.datasets]
         samples = ParsingSamples(folders, parser.label_set, parser.keypoint_set, settings.label_maps)
         data = JudgedData(samples, card.input_spec, rules.scales)

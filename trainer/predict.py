@@ -33,7 +33,7 @@ class Answer:
 
 
 @dataclass(frozen=True, eq=False)
-class Parser:
+class CropParser:
     """A network in evaluation mode, with what is needed to feed it and to read its outputs.
 
     Attributes:
@@ -154,7 +154,7 @@ def to_crop(
     return functional.grid_sample(maps[None], grid, padding_mode="border", align_corners=align_corners)[0]
 
 
-def parse_all(parser: Parser, batches: Iterable[list[JudgedItem]]) -> Iterator[tuple[JudgedItem, Answer]]:
+def parse_all(parser: CropParser, batches: Iterable[list[JudgedItem]]) -> Iterator[tuple[JudgedItem, Answer]]:
     """Every item with its answer, in order."""
     for items in batches:
         yield from zip(items, parser.parse(items), strict=True)

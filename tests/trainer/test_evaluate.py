@@ -21,7 +21,7 @@ from trainer.engine import train
 from trainer.engine.training import make_card
 from trainer.evaluate import evaluate
 from trainer.models import ParsingNetwork, Prediction, model_of
-from trainer.predict import Parser, to_crop
+from trainer.predict import CropParser, to_crop
 
 
 class Oracle(ParsingNetwork):
@@ -149,7 +149,7 @@ def test_joints_are_read_where_the_heatmaps_convention_draws_them(toy, conventio
             heatmaps[:, 12, 5, 4] = 0.5
             return Prediction([torch.zeros(len(images), 20, 12, 8)], [], [heatmaps])
 
-    parser = Parser(Peak(), card, torch.device("cpu"), flip)
+    parser = CropParser(Peak(), card, torch.device("cpu"), flip)
     samples = ParsingSamples([toy / "toy" / "val"], parser.label_set, parser.keypoint_set)
     item = JudgedData(samples, card.input_spec, (1.0,))[0]
     keypoints = parser.parse([item])[0].keypoints

@@ -25,7 +25,7 @@ from trainer.input_spec import input_spec
 from trainer.models import ParsingNetwork, model_feeding, model_of, model_options
 from trainer.models.corrpm import without_unweighted
 from trainer.models.pretrained import load_backbone
-from trainer.predict import Parser, parse_all
+from trainer.predict import CropParser, parse_all
 from trainer.scoring import Scores
 
 
@@ -143,7 +143,7 @@ def _fit(
         logged["lr"] = optimizer.param_groups[0]["lr"]
         if (epoch + 1) % settings.validate_every == 0 or epoch + 1 == settings.epochs:
             logged |= validate(
-                Parser(model, card, fabric.device), val_split, settings.batch_size, params.executor.loader_workers
+                CropParser(model, card, fabric.device), val_split, settings.batch_size, params.executor.loader_workers
             )
         for name, value in logged.items():
             log(name, value, epoch + 1)
@@ -175,7 +175,7 @@ def _begin_with(network: ParsingNetwork, file: Path, card: ModelCard) -> None:
         raise ParamsError(f"train: {error}") from error
 
 
-def validate(parser: Parser, split: ParsingSamples, batch_size: int, workers: int) -> dict[str, float]:
+def validate(parser: CropParser, split: ParsingSamples, batch_size: int, workers: int) -> dict[str, float]:
     """Scores in percent of one look at every sample of a split, named val_<score>; undefined ones are left out."""
     parser.model.eval()
     scores = Scores(split.label_set, split.keypoint_set)
