@@ -92,16 +92,22 @@ def paste_back(crop: np.ndarray, to_source: np.ndarray, image_hw: tuple[int, int
     Raises:
         ValueError: the map is no shift by whole pixels, or the crop does not lie inside the image.
     """
+    window = window_in_source(crop.shape[:2], to_source, image_hw)
+    image = np.full((*image_hw, *crop.shape[2:]), fill, crop.dtype)
+    image[window.y0 : window.y1, window.x0 : window.x1] = crop
+    return image
+
+
+def window_in_source(crop_hw: tuple[int, ...], to_source: np.ndarray, image_hw: tuple[int, int]) -> Window:
+    """The window that a crop was cut from; arguments and errors as of `paste_back`."""
     matrix = np.asarray(to_source, np.float64)
     shift = np.rint(matrix[:, 2])
     if matrix.shape != (2, 3) or not np.array_equal(matrix, np.column_stack([np.eye(2), shift])):
         raise ValueError(f"to_source: {matrix.tolist()}, expected a (2, 3) shift by whole pixels")
     x, y = (int(value) for value in shift)
-    height, width = crop.shape[:2]
+    height, width = crop_hw
     if x < 0 or y < 0 or y + height > image_hw[0] or x + width > image_hw[1]:
         raise ValueError(
             f"crop: {height}x{width} at ({x}, {y}) does not lie inside an image of {image_hw[0]}x{image_hw[1]}"
         )
-    image = np.full((*image_hw, *crop.shape[2:]), fill, crop.dtype)
-    image[y : y + height, x : x + width] = crop
-    return image
+    return Window(x, y, x + width, y + height)
