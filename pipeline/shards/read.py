@@ -38,7 +38,7 @@ def iter_rows(path: Path, columns: Sequence[str] | None = None) -> Iterator[dict
     """
     try:
         # Read ahead by Arrow's threads, a data set's shards leave more and more memory behind.
-        with pq.ParquetFile(path, pre_buffer=False) as file:
+        with pq.ParquetFile(path, pre_buffer=False, page_checksum_verification=True) as file:
             lacking = {name.split(".")[0] for name in columns or ()} - set(file.schema_arrow.names)
             if lacking:
                 raise DataError(f"{path}: has no column {min(lacking)!r}. Run the stage that makes it again")
@@ -141,7 +141,7 @@ class Shards(Sequence[Any]):
     def _open_file(self, shard: int) -> tuple[pq.ParquetFile, list[int]]:
         path = self.folder / self.manifest.shards[shard].name
         try:
-            file = pq.ParquetFile(path)
+            file = pq.ParquetFile(path, page_checksum_verification=True)
         except (OSError, pa.ArrowException) as error:
             raise DataError(f"{path}: not a whole parquet shard ({error}). Run its stage again") from error
         if file.metadata.num_rows != self.manifest.shards[shard].records:

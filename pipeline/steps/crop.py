@@ -24,7 +24,7 @@ from pipeline.steps.detecting import VERSION as RAW_VERSION
 from pipeline.steps.detecting import RawPeople
 from pipeline.steps.judging import Identity, judge_found, tell_unseen
 
-VERSION = 3
+VERSION = 4
 MOST_IDS = 254
 """People that a map of ids tells apart, beside 0 and 255."""
 

@@ -13,7 +13,7 @@ from pipeline.shards.step import ShardReport, Step
 from pipeline.shards.write import parquet_bytes
 from pipeline.taxonomy import IGNORE
 
-VERSION = 2
+VERSION = 3
 
 
 @dataclass(frozen=True)

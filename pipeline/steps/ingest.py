@@ -23,7 +23,7 @@ from pipeline.shards.write import parquet_bytes
 from pipeline.sources.archives import Archives
 from pipeline.taxonomy import LABEL_SETS, KeypointSet, LabelSet, label_set
 
-VERSION = 2
+VERSION = 3
 CHECKS_VERSION = 2
 """Raised by hand when the same record would get other findings or marks."""
 

@@ -18,7 +18,7 @@ from pipeline.shards.write import parquet_bytes
 from pipeline.steps.estimating import VERSION as RAW_VERSION
 from pipeline.steps.estimating import RawJoints
 
-VERSION = 1
+VERSION = 2
 ANNOTATED = "annotated"
 
 

@@ -14,7 +14,7 @@ from pipeline.shards.step import ShardReport, Step
 from pipeline.shards.write import parquet_bytes
 from pipeline.steps.inputs import joined_rows
 
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@ import os
 import pickle
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -178,3 +179,22 @@ def test_a_shard_of_another_length_than_the_manifest_says_is_named(tmp_path):
     (folder / "part-00000.parquet").write_bytes(parquet_bytes([image_row(builders.record())], IMAGE_SCHEMA, 2))
     with pytest.raises(DataError, match=r"part-00000\.parquet: 1 records, the manifest says 2"):
         open_shards(folder)[0]
+
+
+def test_a_flipped_bit_anywhere_in_a_shard_is_told_by_name_or_changes_nothing(tmp_path):
+    schema = pa.schema([("sample_id", pa.string()), ("data", pa.binary())])
+    random = np.random.default_rng(5)
+    whole = parquet_bytes([{"sample_id": str(i), "data": random.bytes(300)} for i in range(30)], schema, 10)
+    path = tmp_path / "part-00000.parquet"
+    path.write_bytes(whole)
+    rows, told = read_rows(path), 0
+    for place in random.integers(0, len(whole), 200):
+        damaged = bytearray(whole)
+        damaged[place] ^= 1 << int(random.integers(8))
+        path.write_bytes(damaged)
+        try:
+            assert read_rows(path) == rows
+        except DataError as error:
+            assert str(path) in str(error)
+            told += 1
+    assert told > 180
