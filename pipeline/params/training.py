@@ -43,12 +43,46 @@ class Loss(Section):
 
 
 class Augment(Section):
-    """Random changes of a training sample."""
+    """Random changes of a training sample: colours, then mirror, scale and turn about the input's centre, then a shift.
+
+    CorrPM's code: flip 0.5; rotate_deg 30, rotate_share 0.6, rotate_law normal; scale [0.75, 1.25], scale_law window. Its
+    text tells angles up to 60 degrees and the person's scale: rotate_law uniform, scale_law uniform.
+    MuLA's text and code: flip 0.5; rotate_deg 40, rotate_share 1, rotate_law uniform; translate_px 40 at an input of 256;
+    scale [0.8, 1.5], scale_law uniform, of people whom its code first brings to a height of 234 px (1.171 * 200): of a crop
+    that fills the input of 256 it is [0.73, 1.37]. Its code has outside: background.
+    Neither changes colours.
+    """
 
     flip: Fraction = 0.5
     rotate_deg: NotNegative = 30.0
     rotate_share: Fraction = 0.6
+    rotate_law: Literal["normal", "uniform"] = Field(
+        "normal",
+        description="angles are normal with deviation rotate_deg, cut at twice that, or uniform up to rotate_deg either way",
+    )
     scale: tuple[Positive, Positive] = (0.75, 1.25)
+    scale_law: Literal["uniform", "window"] = Field(
+        "uniform",
+        description="the person's scale is uniform in `scale`; or the window taken out of the image grows by a factor that is "
+        "normal about the middle of `scale` and cut at its ends, one deviation off, and the person shrinks by it",
+    )
+    translate_px: NotNegative = Field(
+        0.0, description="shift in input pixels, uniform up to this either way, across and down"
+    )
+    brightness: Fraction = Field(
+        0.0, description="factor uniform in 1 - brightness to 1 + brightness; contrast and saturation too"
+    )
+    contrast: Fraction = 0.0
+    saturation: Fraction = 0.0
+    outside: Literal["ignore", "background"] = Field(
+        "ignore", description="label of input pixels that the crop does not reach; ignored ones teach nothing"
+    )
+
+    @property
+    def moves(self) -> bool:
+        """Whether a sample's place in the input ever changes."""
+        turns = self.rotate_deg > 0 and self.rotate_share > 0
+        return self.flip > 0 or turns or self.scale != (1.0, 1.0) or self.translate_px > 0
 
 
 class Train(Section):

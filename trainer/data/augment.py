@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -33,23 +34,59 @@ def place(crop_hw: tuple[int, int], size: tuple[int, int]) -> Placement:
     return Placement(letterbox(crop_hw, size), size)
 
 
-def draw_placement(
-    crop_hw: tuple[int, int], size: tuple[int, int], augment: Augment, seed: int, epoch: int, sample_id: str
-) -> Placement:
-    """The crop letterboxed, then mirrored, scaled and rotated about the input's centre.
+class Draws(NamedTuple):
+    """The random numbers of a sample in an epoch; all are drawn whatever is switched on, in this order.
 
-    The angle is normal with deviation `augment.rotate_deg`, cut at twice that, in `augment.rotate_share` of samples;
-    the scale is uniform in `augment.scale`. Always four numbers are drawn, so that no switch changes another draw.
+    Those named `*_normal` have mean 0 and deviation 1, the others are uniform in [0, 1).
     """
+
+    flip: float
+    rotate: float
+    angle_normal: float
+    scale: float
+    window_normal: float
+    angle: float
+    across: float
+    down: float
+    brightness: float
+    contrast: float
+    saturation: float
+
+
+def draw(seed: int, epoch: int, sample_id: str) -> Draws:
+    """Numbers that depend on these three alone, not on the parameters, and so on no switch."""
     random = np.random.default_rng([seed, epoch, zlib.crc32(sample_id.encode())])
-    flip_draw, rotate_draw, angle_draw, scale_draw = random.random(), random.random(), random.normal(), random.random()
-    mirrored = bool(flip_draw < augment.flip)
-    angle_deg = augment.rotate_deg * np.clip(angle_draw, -2, 2) if rotate_draw < augment.rotate_share else 0.0
-    least, most = augment.scale
-    change = _about_centre(size, least + (most - least) * scale_draw, np.deg2rad(angle_deg), mirrored)
+    return Draws(*(random.normal() if name.endswith("_normal") else random.random() for name in Draws._fields))
+
+
+def draw_placement(crop_hw: tuple[int, int], size: tuple[int, int], augment: Augment, draws: Draws) -> Placement:
+    """The crop letterboxed, then mirrored, scaled and turned about the input's centre, then shifted.
+
+    CorrPM's code builds the same map from a centre and a scale of the crop (tests/trainer/data/test_papers_augmentation.py):
+    it takes the box of the outer pixels' centres to the input's size and its centre to size / 2, half a pixel off.
+    """
+    mirrored = bool(draws.flip < augment.flip)
+    change = _about_centre(size, _scale(augment, draws), np.deg2rad(_angle_deg(augment, draws)), mirrored)
+    change[:, 2] += [augment.translate_px * (2 * number - 1) for number in (draws.across, draws.down)]
     base = letterbox(crop_hw, size)
     linear = change[:, :2] @ base[:, :2]
     return Placement(np.column_stack([linear, transform_points(change, base[:, 2])]), size, mirrored)
+
+
+def _angle_deg(augment: Augment, draws: Draws) -> float:
+    if draws.rotate >= augment.rotate_share:
+        return 0.0
+    if augment.rotate_law == "uniform":
+        return augment.rotate_deg * (2 * draws.angle - 1)
+    return augment.rotate_deg * float(np.clip(draws.angle_normal, -2, 2))
+
+
+def _scale(augment: Augment, draws: Draws) -> float:
+    least, most = augment.scale
+    if augment.scale_law == "uniform":
+        return least + (most - least) * draws.scale
+    window = (least + most) / 2 + (most - least) / 2 * float(np.clip(draws.window_normal, -1, 1))
+    return 1 / window
 
 
 def _about_centre(size: tuple[int, int], scale: float, angle: float, mirrored: bool) -> np.ndarray:
@@ -66,11 +103,12 @@ def warp_image(image: np.ndarray, placement: Placement, fill: tuple[int, int, in
     return cv2.warpAffine(image, placement.to_input, (width, height), flags=cv2.INTER_LINEAR, borderValue=fill)
 
 
-def warp_mask(mask: np.ndarray, placement: Placement, label_set: LabelSet) -> np.ndarray:
-    """(H, W) uint8 -> (*size) uint8, nearest, 255 outside the image; left and right classes swapped when mirrored."""
+def warp_mask(mask: np.ndarray, placement: Placement, label_set: LabelSet, outside: int = IGNORE) -> np.ndarray:
+    """(H, W) uint8 -> (*size) uint8, nearest, `outside` around the crop; left and right classes swapped when mirrored."""
     height, width = placement.size
-    warped = cv2.warpAffine(mask, placement.to_input, (width, height), flags=cv2.INTER_NEAREST, borderValue=IGNORE)
-    return label_set.hflip_lut[warped] if placement.mirrored else warped
+    if placement.mirrored:
+        mask = cv2.LUT(mask, label_set.hflip_lut)
+    return cv2.warpAffine(mask, placement.to_input, (width, height), flags=cv2.INTER_NEAREST, borderValue=outside)
 
 
 def warp_keypoints(keypoints: np.ndarray, placement: Placement, keypoint_set: KeypointSet) -> np.ndarray:
@@ -85,3 +123,20 @@ def warp_keypoints(keypoints: np.ndarray, placement: Placement, keypoint_set: Ke
     inside = ((points > -0.5) & (points < [width - 0.5, height - 0.5])).all(axis=1)
     kept = np.where(inside & (keypoints[:, 2] > 0), keypoints[:, 2], 0)
     return np.column_stack([np.where(kept[:, None] > 0, points, 0), kept]).astype(np.float32)
+
+
+GREY = np.array([0.299, 0.587, 0.114])
+"""How much red, green and blue count in a pixel's brightness."""
+
+
+def change_colours(image: np.ndarray, augment: Augment, draws: Draws) -> np.ndarray:
+    """(H, W, 3) uint8 RGB with brightness, contrast about its mean grey, and saturation changed; clipped once, at the end."""
+    if augment.brightness == augment.contrast == augment.saturation == 0:
+        return image
+    brightness = 1 + augment.brightness * (2 * draws.brightness - 1)
+    contrast = 1 + augment.contrast * (2 * draws.contrast - 1)
+    saturation = 1 + augment.saturation * (2 * draws.saturation - 1)
+    mean_grey = GREY @ cv2.mean(image)[:3]
+    linear = saturation * np.eye(3) + (1 - saturation) * GREY  # every row of the second is the pixel's grey
+    offset = (1 - contrast) * brightness * mean_grey
+    return cv2.transform(image, np.column_stack([contrast * brightness * linear, np.full(3, offset)]))

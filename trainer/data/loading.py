@@ -9,10 +9,15 @@ import numpy as np
 from torch.utils.data import DataLoader, Dataset
 
 from pipeline.params import Augment
-from trainer.data.augment import draw_placement, place, warp_image, warp_keypoints, warp_mask
+from pipeline.taxonomy import IGNORE
+from trainer.data.augment import change_colours, draw, draw_placement, place, warp_image, warp_keypoints, warp_mask
 from trainer.data.epoch_batches import EpochBatches
 from trainer.data.samples import ParsingSamples
 from trainer.input_spec import InputSpec
+
+
+OUTSIDE = {"ignore": IGNORE, "background": 0}
+"""Labels around the crop by the name that `train.augment.outside` has for them."""
 
 
 class Batch(NamedTuple):
@@ -46,12 +51,11 @@ class TrainingData(Dataset[Batch]):
         epoch, index = key
         sample = self.samples[index]
         image = sample.decode_image()
-        placement = draw_placement(
-            image.shape[:2], self.spec.size, self.augment, self.seed, epoch, f"{sample.dataset}/{sample.sample_id}"
-        )
+        draws = draw(self.seed, epoch, f"{sample.dataset}/{sample.sample_id}")
+        placement = draw_placement(image.shape[:2], self.spec.size, self.augment, draws)
         return Batch(
-            warp_image(image, placement, self.spec.fill),
-            warp_mask(self.samples.mask(index, sample), placement, self.samples.label_set),
+            warp_image(change_colours(image, self.augment, draws), placement, self.spec.fill),
+            warp_mask(self.samples.mask(index, sample), placement, self.samples.label_set, OUTSIDE[self.augment.outside]),
             warp_keypoints(self.samples.keypoints(index, sample), placement, self.samples.keypoint_set),
         )
 
