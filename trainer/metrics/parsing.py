@@ -14,11 +14,7 @@ Absent = Literal["skip", "zero"]
 
 
 class ParsingMetrics:
-    """Counts pixels image by image, scores them at the end.
-
-    Attributes:
-        confusion: (C, C) int64, pixels of true class i predicted as j, summed over all updates.
-    """
+    """Counts pixels image by image, where the tensors lie; scores them at the end."""
 
     def __init__(self, num_classes: int, ignore: int = IGNORE, absent: Absent = "skip") -> None:
         """Start with no pixels.
@@ -36,7 +32,16 @@ class ParsingMetrics:
         self.num_classes = num_classes
         self.ignore = ignore
         self.absent = absent
-        self.confusion = np.zeros((num_classes, num_classes), np.int64)
+        self._counts = torch.zeros(num_classes**2, dtype=torch.int64)
+
+    @property
+    def confusion(self) -> np.ndarray:
+        """(C, C) int64, pixels of true class i predicted as j, summed over all updates."""
+        return self._counts.cpu().numpy().reshape(self.num_classes, self.num_classes).copy()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Counts travel between processes, whose devices differ, on the CPU."""
+        return {**self.__dict__, "_counts": self._counts.cpu()}
 
     def update(self, pred: np.ndarray | Tensor, target: np.ndarray | Tensor) -> ParsingMetrics:
         """Count the pixels of one image or batch.
@@ -53,9 +58,9 @@ class ParsingMetrics:
         """
         if tuple(pred.shape) != tuple(target.shape):
             raise ValueError(f"pred: shape {tuple(pred.shape)}, expected the target's {tuple(target.shape)}")
-        # int64 on the tensors' own device, so that a batch on an accelerator is counted there.
         truth, guess = _ids("target", target), _ids("pred", pred)
-        guess = guess.to(truth.device)
+        device = guess.device if truth.device.type == "cpu" else truth.device
+        truth, guess = truth.to(device), guess.to(device)
         judged = truth != self.ignore
         truth, guess = truth[judged], guess[judged]
         for name, ids in (("target", truth), ("pred", guess)):
@@ -64,8 +69,21 @@ class ParsingMetrics:
                     f"{name}: ids from {int(ids.min())} to {int(ids.max())}, expected 0 to {self.num_classes - 1}"
                 )
         counts = torch.bincount(truth * self.num_classes + guess, minlength=self.num_classes**2)
-        self.confusion += counts.cpu().numpy().reshape(self.num_classes, self.num_classes)
+        self._counts = self._counts.to(device) + counts
         return self
+
+    def merge(self, other: ParsingMetrics) -> None:
+        """Add what another one has counted.
+
+        Raises:
+            ValueError: it has another number of classes or other rules.
+        """
+        rules = (self.num_classes, self.ignore, self.absent)
+        if (other.num_classes, other.ignore, other.absent) != rules:
+            raise ValueError(
+                f"other: classes, ignore and absent {(other.num_classes, other.ignore, other.absent)}, expected {rules}"
+            )
+        self._counts = self._counts + other._counts.to(self._counts.device)
 
     def compute(self) -> dict[str, Any]:
         """Scores of all pixels counted so far, in percent.
@@ -78,8 +96,9 @@ class ParsingMetrics:
         Returns:
             iou: a list of num_classes floats; the others: floats.
         """
-        diagonal = np.diag(self.confusion).astype(np.float64)
-        true, predicted = self.confusion.sum(1), self.confusion.sum(0)
+        confusion = self.confusion
+        diagonal = np.diag(confusion).astype(np.float64)
+        true, predicted = confusion.sum(1), confusion.sum(0)
         iou = self._percent(diagonal, true + predicted - diagonal)
         recall = self._percent(diagonal, true)
         return {

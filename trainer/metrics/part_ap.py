@@ -43,23 +43,55 @@ def instance_part_ap(
     Raises:
         ValueError: shapes, classes or lengths that do not fit.
     """
+    counts = PartInstanceAP(num_classes)
+    limits = _checked_limits(thresholds)
+    for found, true in zip_longest(predictions, truths):
+        if found is None or true is None:
+            raise ValueError("predictions: not as many images as truths, expected one entry per image in both")
+        counts.update(found, true)
+    return counts.compute(limits, official)
+
+
+class PartInstanceAP:
+    """Compares part instances image by image, scores them at the end; the rules are those of `instance_part_ap`.
+
+    Of an image's masks only their overlaps are kept.
+    """
+
+    def __init__(self, num_classes: int) -> None:
+        """Start with no image."""
+        if num_classes < 2:
+            raise ValueError(f"num_classes: {num_classes}, expected the background and at least one part")
+        self.num_classes = num_classes
+        self._images: list[_Overlaps] = []
+
+    def update(self, found: Instances, true: Instances) -> PartInstanceAP:
+        """Count an image."""
+        self._images.append(_compare(found, true, self.num_classes, len(self._images)))
+        return self
+
+    def merge(self, other: PartInstanceAP) -> None:
+        """Add the images of another one, behind one's own."""
+        self._images += other._images
+
+    def compute(self, thresholds: Sequence[float] | np.ndarray, official: bool = False) -> dict[str, Any]:
+        """What `instance_part_ap` returns, of all images so far."""
+        limits = _checked_limits(thresholds)
+        parts = range(1, self.num_classes)
+        ap = np.stack([_class_ap(self._images, part, limits, official) for part in parts])
+        defined = ap[~np.isnan(ap).any(axis=1)]
+        means = 100 * defined.mean(axis=0) if len(defined) else np.full(len(limits), np.nan)
+        return {
+            "ap": {float(limit): float(mean) for limit, mean in zip(limits, means, strict=True)},
+            "mean": float(means.mean()),
+        }
+
+
+def _checked_limits(thresholds: Sequence[float] | np.ndarray) -> np.ndarray:
     limits = np.asarray(thresholds, np.float64)
     if limits.ndim != 1 or not len(limits) or not ((limits >= 0) & (limits <= 1)).all():
         raise ValueError(f"thresholds: {thresholds}, expected at least one IoU from 0 to 1")
-    if num_classes < 2:
-        raise ValueError(f"num_classes: {num_classes}, expected the background and at least one part")
-    images = []
-    for place, (found, true) in enumerate(zip_longest(predictions, truths)):
-        if found is None or true is None:
-            raise ValueError("predictions: not as many images as truths, expected one entry per image in both")
-        images.append(_compare(found, true, num_classes, place))
-    ap = np.stack([_class_ap(images, part, limits, official) for part in range(1, num_classes)])
-    defined = ap[~np.isnan(ap).any(axis=1)]
-    means = 100 * defined.mean(axis=0) if len(defined) else np.full(len(limits), np.nan)
-    return {
-        "ap": {float(limit): float(mean) for limit, mean in zip(thresholds, means, strict=True)},
-        "mean": float(means.mean()),
-    }
+    return limits
 
 
 class _Checked:
