@@ -97,18 +97,29 @@ def _about_centre(size: tuple[int, int], scale: float, angle: float, mirrored: b
     return np.column_stack([linear, centre - linear @ centre])
 
 
-def warp_image(image: np.ndarray, placement: Placement, fill: tuple[int, int, int]) -> np.ndarray:
-    """(H, W, 3) uint8 -> (*size, 3) uint8, bilinear, `fill` outside the image."""
+def warp_image(
+    image: np.ndarray, placement: Placement, fill: tuple[int, int, int], out: np.ndarray | None = None
+) -> np.ndarray:
+    """(H, W, 3) uint8 -> (*size, 3) uint8, bilinear, `fill` outside the image; written into `out` where it is given."""
     height, width = placement.size
-    return cv2.warpAffine(image, placement.to_input, (width, height), flags=cv2.INTER_LINEAR, borderValue=fill)
+    return cv2.warpAffine(image, placement.to_input, (width, height), out, cv2.INTER_LINEAR, borderValue=fill)
 
 
-def warp_mask(mask: np.ndarray, placement: Placement, label_set: LabelSet, outside: int = IGNORE) -> np.ndarray:
-    """(H, W) uint8 -> (*size) uint8, nearest, `outside` around the crop; left and right classes swapped when mirrored."""
+def warp_mask(
+    mask: np.ndarray,
+    placement: Placement,
+    label_set: LabelSet,
+    outside: int = IGNORE,
+    out: np.ndarray | None = None,
+) -> np.ndarray:
+    """(H, W) uint8 -> (*size) uint8, nearest, `outside` around the crop; left and right classes swapped when mirrored.
+
+    Written into `out` where it is given.
+    """
     height, width = placement.size
     if placement.mirrored:
         mask = cv2.LUT(mask, label_set.hflip_lut)
-    return cv2.warpAffine(mask, placement.to_input, (width, height), flags=cv2.INTER_NEAREST, borderValue=outside)
+    return cv2.warpAffine(mask, placement.to_input, (width, height), out, cv2.INTER_NEAREST, borderValue=outside)
 
 
 def warp_keypoints(keypoints: np.ndarray, placement: Placement, keypoint_set: KeypointSet) -> np.ndarray:

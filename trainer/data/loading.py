@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import cv2
 import numpy as np
+import torch
 from torch.utils.data import DataLoader, Dataset
 
 from pipeline.params import Augment
 from pipeline.taxonomy import IGNORE
 from trainer.data.augment import change_colours, draw, draw_placement, place, warp_image, warp_keypoints, warp_mask
+from trainer.data.batch import Batch, Keys
 from trainer.data.epoch_batches import EpochBatches
 from trainer.data.samples import ParsingSamples
+from trainer.data.worker_memory import SharedBatches, as_it_is, one_thread
 from trainer.input_spec import InputSpec
 
 
@@ -20,22 +22,8 @@ OUTSIDE = {"ignore": IGNORE, "background": 0}
 """Labels around the crop by the name that `train.augment.outside` has for them."""
 
 
-class Batch(NamedTuple):
-    """Training samples; before collation one sample's arrays, without the first axis.
-
-    Attributes:
-        images: (N, H, W, 3) uint8 RGB.
-        masks: (N, H, W) uint8 part ids, 255 outside the image.
-        keypoints: (N, K, 3) float32 x, y, v in input pixels.
-    """
-
-    images: Any
-    masks: Any
-    keypoints: Any
-
-
 class TrainingData(Dataset[Batch]):
-    """Augmented samples, indexed by (epoch, index): no worker keeps a random state."""
+    """Batches of augmented samples, by (epoch, index) of each: no worker keeps a random state."""
 
     def __init__(self, samples: ParsingSamples, spec: InputSpec, augment: Augment, seed: int) -> None:
         self.samples = samples
@@ -46,18 +34,42 @@ class TrainingData(Dataset[Batch]):
     def __len__(self) -> int:
         return len(self.samples)
 
-    def __getitem__(self, key: tuple[int, int]) -> Batch:
-        """The sample of that index as it looks in that epoch."""
-        epoch, index = key
-        sample = self.samples[index]
-        image = sample.decode_image()
-        draws = draw(self.seed, epoch, f"{sample.dataset}/{sample.sample_id}")
-        placement = draw_placement(image.shape[:2], self.spec.size, self.augment, draws)
+    def __getitem__(self, keys: Keys) -> Batch:
+        """The samples of those indices as they look in those epochs.
+
+        Raises:
+            DataError: a sample is damaged, or has no mask.
+        """
+        batch = self.empty(len(keys))
+        self.fill(keys, batch)
+        return batch
+
+    def empty(self, count: int) -> Batch:
+        """Tensors for so many samples."""
+        size = self.spec.size
         return Batch(
-            warp_image(change_colours(image, self.augment, draws), placement, self.spec.fill),
-            warp_mask(self.samples.mask(index, sample), placement, self.samples.label_set, OUTSIDE[self.augment.outside]),
-            warp_keypoints(self.samples.keypoints(index, sample), placement, self.samples.keypoint_set),
+            torch.empty((count, *size, 3), dtype=torch.uint8),
+            torch.empty((count, *size), dtype=torch.uint8),
+            torch.empty((count, len(self.samples.keypoint_set), 3)),
         )
+
+    def fill(self, keys: Keys, batch: Batch) -> None:
+        """Write samples into the first rows of a batch's tensors: each pixel is written once, where it is to lie.
+
+        Raises:
+            DataError: as `__getitem__`.
+        """
+        rows = batch.map(torch.Tensor.numpy)
+        for row, (epoch, index) in enumerate(keys):
+            sample = self.samples[index]
+            image, mask = sample.decode_image(), self.samples.mask(index, sample)
+            draws = draw(self.seed, epoch, f"{sample.dataset}/{sample.sample_id}")
+            placement = draw_placement(image.shape[:2], self.spec.size, self.augment, draws)
+            warp_image(change_colours(image, self.augment, draws), placement, self.spec.fill, rows.images[row])
+            outside = OUTSIDE[self.augment.outside]
+            warp_mask(mask, placement, self.samples.label_set, outside, rows.masks[row])
+            keypoints = self.samples.keypoints(index, sample)
+            rows.keypoints[row] = warp_keypoints(keypoints, placement, self.samples.keypoint_set)
 
 
 class JudgedItem(NamedTuple):
@@ -108,28 +120,20 @@ def scaled(size: tuple[int, int], scale: float) -> tuple[int, int]:
     return round(size[0] * scale), round(size[1] * scale)
 
 
-def training_loader(data: TrainingData, batches: EpochBatches, workers: int, pin: bool) -> DataLoader[Batch]:
-    """Batches of tensors, one epoch per iteration; set `batches.epoch` before each."""
-    return DataLoader(
-        data,
-        batch_sampler=batches,
-        num_workers=workers,
-        persistent_workers=workers > 0,
-        pin_memory=pin,
-        worker_init_fn=_one_thread,
-    )
+def training_loader(
+    data: TrainingData, batches: EpochBatches, workers: int, pin: bool
+) -> DataLoader[Batch] | SharedBatches:
+    """Batches of tensors, one epoch per iteration; set `batches.epoch` before each.
+
+    With `pin` they lie in memory from which an accelerator copies by itself.
+    """
+    if workers:
+        return SharedBatches(data, batches, batches.batch_size, workers, pin)
+    return DataLoader(data, sampler=batches, batch_size=None, collate_fn=as_it_is, pin_memory=pin)
 
 
 def judged_loader(data: JudgedData, batch_size: int, workers: int) -> DataLoader[JudgedItem]:
     """Lists of items in the order of the samples; the last may be shorter."""
     return DataLoader(
-        data, batch_size=batch_size, num_workers=workers, collate_fn=_as_they_are, worker_init_fn=_one_thread
+        data, batch_size=batch_size, num_workers=workers, collate_fn=as_it_is, worker_init_fn=one_thread
     )
-
-
-def _as_they_are(items: list[JudgedItem]) -> list[JudgedItem]:
-    return items
-
-
-def _one_thread(worker: int) -> None:
-    cv2.setNumThreads(0)

@@ -8,6 +8,7 @@ from itertools import accumulate
 from pathlib import Path
 from types import MappingProxyType
 
+import cv2
 import numpy as np
 
 from pipeline import taxonomy
@@ -58,17 +59,17 @@ class ParsingSamples:
         return self.shards[folder][row]
 
     def mask(self, index: int, sample: Sample) -> np.ndarray:
-        """(H, W) uint8 ids of `label_set`.
+        """(H, W) uint8 ids of `label_set`; an id that the sample's own set lacks, which ingest rejects, would be 255.
 
         Raises:
-            DataError: the sample has no mask, or one with an id that its label set lacks.
+            DataError: the sample has no mask, or a damaged one.
         """
         mask = sample.decode_mask()
         if mask is None:
             raise DataError(
                 f"{sample.dataset}/{sample.split}: sample {sample.sample_id} has no part mask to learn from"
             )
-        return self._luts[self._locate(index)[0]][mask]
+        return np.asarray(cv2.LUT(mask, self._luts[self._locate(index)[0]]))
 
     def keypoints(self, index: int, sample: Sample) -> np.ndarray:
         """(K, 3) float32 x, y, v of `keypoint_set` in crop pixels; v is 0 where there is none."""

@@ -12,7 +12,7 @@ from torch.nn import functional
 from pipeline.labels.heatmaps import DEFAULT_SIGMA_SPACE, MULA_CUT
 from pipeline.params import Heatmaps
 from pipeline.taxonomy import IGNORE
-from trainer.data.loading import Batch
+from trainer.data.batch import Batch
 from trainer.losses import Targets
 
 

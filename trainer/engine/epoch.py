@@ -10,7 +10,7 @@ from torch import Tensor, nn, optim
 
 from pipeline.errors import ParamsError
 from pipeline.params import Params
-from trainer.data.loading import Batch
+from trainer.data.batch import Batch
 from trainer.data.targets import make_targets
 from trainer.engine.optimizer import learning_rate
 from trainer.input_spec import InputSpec

@@ -14,6 +14,8 @@ from pipeline.images import encode_png
 from pipeline.params import Augment
 from pipeline.taxonomy import KEYPOINT_SETS, LABEL_SETS, LabelSet
 from tests.trainer.builders import make_params, make_sample, write_shards, write_toy_set
+from trainer.data.augment import change_colours, draw, draw_placement, warp_image, warp_keypoints, warp_mask
+from trainer.data.batch import Batch
 from trainer.data.epoch_batches import EpochBatches
 from trainer.data.loading import JudgedData, TrainingData, judged_loader, training_loader
 from trainer.data.order import local_order
@@ -29,12 +31,23 @@ def toy(tmp_path_factory) -> Path:
     return write_toy_set(tmp_path_factory.mktemp("toy"))
 
 
-def epochs_of(folder: Path, workers: int):
+COLOURFUL = Augment(translate_px=5, brightness=0.3, contrast=0.3, saturation=0.3)
+
+
+def loader_of(folder: Path, workers: int):
     samples = ParsingSamples([folder], LIP, LIP16)
     batches = EpochBatches(len(samples), 4, seed=1)
-    loader = training_loader(TrainingData(samples, SPEC, Augment(), seed=1), batches, workers, pin=False)
+    return training_loader(TrainingData(samples, SPEC, COLOURFUL, seed=1), batches, workers, pin=False), batches
+
+
+def epochs_of(folder: Path, workers: int):
+    loader, batches = loader_of(folder, workers)
     for batches.epoch in (0, 1):
         yield from loader
+
+
+def equal(one: Batch, other: Batch) -> bool:
+    return all(a is b is None or torch.equal(a, b) for a, b in zip(one, other, strict=True))
 
 
 def test_batches_are_equal_for_any_number_of_workers(toy):
@@ -42,9 +55,53 @@ def test_batches_are_equal_for_any_number_of_workers(toy):
     assert len(alone) == 2 * 3
     assert alone[0].images.dtype == alone[0].masks.dtype == torch.uint8
     assert alone[0].images.shape == (4, 48, 32, 3)
+    assert not any(equal(alone[0], other) for other in alone[1:])
     for workers in (1, 2):
         for one, other in zip(alone, epochs_of(toy / "toy" / "train", workers), strict=True):
-            assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
+            assert equal(one, other)
+
+
+def test_batches_hold_what_the_functions_make_of_each_sample(toy):
+    samples = ParsingSamples([toy / "toy" / "train"], LIP, LIP16)
+    data = TrainingData(samples, SPEC, COLOURFUL, seed=1)
+    batch = data[[(7, 3), (2, 9)]]
+    for row, (epoch, index) in enumerate([(7, 3), (2, 9)]):
+        sample = samples[index]
+        draws = draw(1, epoch, f"toy/{sample.sample_id}")
+        placement = draw_placement((sample.height, sample.width), SPEC.size, COLOURFUL, draws)
+        image = change_colours(sample.decode_image(), COLOURFUL, draws)
+        assert (batch.images[row].numpy() == warp_image(image, placement, SPEC.fill)).all()
+        assert (batch.masks[row].numpy() == warp_mask(sample.decode_mask(), placement, LIP)).all()
+        assert (batch.keypoints[row].numpy() == warp_keypoints(sample.keypoints, placement, LIP16)).all()
+
+
+def test_a_batch_stays_as_it_is_when_later_ones_come(toy):
+    loader, batches = loader_of(toy / "toy" / "train", 1)
+    kept, copies = [], []
+    for batches.epoch in range(6):  # more batches than the workers' memory has places
+        for batch in loader:
+            kept.append(batch)
+            copies.append(batch.map(torch.Tensor.clone))
+    assert all(equal(one, other) for one, other in zip(kept, copies, strict=True))
+
+
+def test_an_epoch_that_was_left_early_leaves_nothing_to_the_next(toy):
+    loader, batches = loader_of(toy / "toy" / "train", 2)
+    first = next(iter(loader))
+    batches.epoch = 1
+    again = list(loader)
+    assert len(loader) == len(again) == 3
+    expected = list(epochs_of(toy / "toy" / "train", 0))
+    assert equal(first, expected[0])
+    assert all(equal(one, other) for one, other in zip(again, expected[3:], strict=True))
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_what_is_wrong_with_a_sample_is_told_in_one_line_from_a_worker_too(tmp_path: Path, workers):
+    write_shards(tmp_path / "a", [make_sample(number, masked=number != 2) for number in range(4)])
+    loader, _ = loader_of(tmp_path / "a", workers)
+    with pytest.raises(DataError, match=r"^toy/train: sample train\.2_a\.b has no part mask to learn from$"):
+        list(loader)
 
 
 def test_every_epoch_has_every_sample_in_an_order_of_its_own():

@@ -8,7 +8,7 @@ import torch
 
 from pipeline.labels import edge_map, gaussian_heatmaps
 from pipeline.params import Heatmaps
-from trainer.data.loading import Batch
+from trainer.data.batch import Batch
 from trainer.data.targets import batch_edges, batch_heatmaps, make_targets
 
 
