@@ -1,4 +1,4 @@
-"""The errors that are the user's to mend; a stage turns them into one line and exit code 2."""
+"""The errors that are told in one line: those of the user's to mend, with exit code 2, and a worker's death."""
 
 from typing import ClassVar
 
@@ -24,3 +24,7 @@ class UnknownIds(DataError):
 
 class ParamsError(Exception):
     """A parameter is unknown, of the wrong type or out of range; the message names the key."""
+
+
+class WorkerDied(Exception):
+    """A process ended in the middle of its work; nobody's input is to blame. The message says how to go on."""

@@ -10,7 +10,6 @@ from typing import Any
 import click
 
 from pipeline.datasets.registry import LAYOUTS
-from pipeline.execution import run_tasks
 from pipeline.quality.verdict import Line, refuse, summary, table
 from pipeline.quality.whole_set import check_set, listed_images
 from pipeline.shards.step import Finding, ShardInput, ShardReport
@@ -57,7 +56,7 @@ def _look_through(
     """Split -> what became of its images; nothing but the reports is held."""
     reports = {split: ShardReport() for split in splits}
     with context.progress(f"check {dataset}", sum(len(shard.inputs.items) for shard in shards), "images") as progress:
-        for shard, report in zip(shards, run_tasks(work, shards, context.workers), strict=True):
+        for shard, report in zip(shards, context.engine.run_tasks(work, shards), strict=True):
             reports[shard.split].add(report)
             progress(len(shard.inputs.items))
     return reports

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 from scmrepo.exceptions import SCMError
 
-from pipeline.errors import DataError, ParamsError
+from pipeline.errors import DataError, ParamsError, WorkerDied
 from stages.context import Context
 
 COMMANDS = {
@@ -87,6 +87,8 @@ class Hpp(click.Group):
             return super().invoke(ctx)
         except (DataError, ParamsError) as error:
             raise UserError(" ".join(str(error).split())) from error
+        except WorkerDied as error:
+            raise click.ClickException(str(error)) from error
         except SCMError as error:
             raise UserError(
                 f"git: {error}. The curves' log needs a git repository with a commit; make one first"

@@ -14,7 +14,7 @@ from typing import Any
 import click
 from tqdm import tqdm
 
-from pipeline.execution import worker_count
+from pipeline.execution import Engine, LocalPool, RayCluster, worker_count
 from pipeline.params import Params, load_params
 from stages.paths import Paths
 
@@ -43,6 +43,12 @@ class Context:
     def workers(self) -> int:
         """Processes to use."""
         return worker_count(self.params.executor.workers)
+
+    @cached_property
+    def engine(self) -> Engine:
+        """Where shards are worked on."""
+        executor = self.params.executor
+        return RayCluster(self.workers, executor.address) if executor.backend == "ray" else LocalPool(self.workers)
 
     def say(self, text: str) -> None:
         """A line for the user."""

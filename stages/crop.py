@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import click
@@ -44,7 +45,8 @@ def _step(context: Context, section: Dataset) -> Step:
     from pipeline.detection.loading import load_detector  # torch, which the other ways do without
     from pipeline.steps.detecting import RawPeople
 
-    raw_people = RawPeople(load_detector(context.paths.model("detector.safetensors")), context.paths.scratch)
+    load = partial(load_detector, context.paths.model("detector.safetensors"))
+    raw_people = RawPeople(load(), context.paths.scratch, load)
     selection = Selection(params.detector.score, params.detector.mask_nms)
     return found_step(_rules(params), selection, raw_people, row_group)
 

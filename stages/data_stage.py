@@ -56,7 +56,7 @@ def run_data_stage(
             section.splits,
             context.paths.stage(out, dataset),
             context.paths.scratch,
-            workers=context.workers,
+            engine=context.engine,
             max_rejects=context.params.limits(dataset).max_rejects,
             limit_key=context.params.limit_key(dataset, "max_rejects"),
             progress=progress,

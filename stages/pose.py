@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +30,9 @@ def pose(context: Context, dataset: str) -> None:
     params, section = context.params, context.params.dataset(dataset)
     crops = context.paths.stage("crops", dataset)
     settings = PoseSettings(params.pose.flip, params.pose.decoding)
-    estimator = load_estimator(context.paths.model("pose.safetensors"), settings)
-    raw_joints = RawJoints(estimator, context.paths.scratch)
+    load = partial(load_estimator, context.paths.model("pose.safetensors"), settings)
+    estimator = load()
+    raw_joints = RawJoints(estimator, context.paths.scratch, load)
     annotated = section.keypoints
     if annotated is not None:
         step = annotated_pose_step(len(annotated), params.shards.row_group)

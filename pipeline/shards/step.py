@@ -13,11 +13,12 @@ import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from pipeline.errors import DataError
-from pipeline.execution import run_tasks
+from pipeline.execution import Engine
 from pipeline.shards.manifest import Manifest, ShardEntry, sha256_of
 from pipeline.shards.write import replace_folder, write_whole
 
@@ -103,7 +104,7 @@ class Step:
         parameters: all that decides the bytes, JSON-able.
         suffix: ending of the shards, "parquet" or "npz".
         work: makes a shard.
-        parallel: False for work that holds a network and uses all cores by itself.
+        resident: work that holds a network; see Engine.
         checks: what else decides the report, JSON-able; part of the key, not of the manifest.
     """
 
@@ -112,7 +113,7 @@ class Step:
     parameters: Mapping[str, Any]
     suffix: str
     work: Work
-    parallel: bool = True
+    resident: bool = False
     checks: Mapping[str, Any] = field(default_factory=dict)
 
     def key(self, shard: ShardInput) -> str:
@@ -129,7 +130,6 @@ def content_hash(*parts: Any) -> str:
 
 @dataclass(frozen=True)
 class _Task:
-    work: Work
     inputs: Any
     path: Path
 
@@ -142,9 +142,9 @@ class _Finished:
     sha256: str
 
 
-def _make(task: _Task) -> None:
+def _make(work: Work, task: _Task) -> None:
     """Make one shard in scratch; its report, written last, marks it as finished."""
-    data, report = task.work(task.inputs)
+    data, report = work(task.inputs)
     content = {
         "records": report.records,
         "counts": dict(report.counts),
@@ -193,7 +193,7 @@ def run_step(
     out: Path,
     scratch: Path,
     *,
-    workers: int,
+    engine: Engine,
     max_rejects: int | None,
     limit_key: str,
     progress: Callable[[int], None],
@@ -210,7 +210,7 @@ def run_step(
         splits: every split to publish, also those without a shard.
         out: the folder to publish: <out>/<split>/part-00000.<suffix>, manifest.json, rejects.jsonl, outcomes.jsonl.
         scratch: folder of finished shards by key.
-        workers: processes.
+        engine: where the shards are made.
         max_rejects: more rejects than this is an error, and nothing is published; None: any number passes.
         limit_key: the parameter that sets it, for the error.
         progress: told the number of shards that are done.
@@ -229,13 +229,9 @@ def run_step(
     folder = scratch / step.name
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"{step.key(shard)}.{step.suffix}" for shard in shards]
-    missing = [
-        _Task(step.work, shard.inputs, path)
-        for shard, path in zip(shards, paths, strict=True)
-        if not _is_finished(path)
-    ]
+    missing = [_Task(shard.inputs, path) for shard, path in zip(shards, paths, strict=True) if not _is_finished(path)]
     progress(len(shards) - len(missing))
-    for _ in run_tasks(_make, missing, workers if step.parallel else 1):
+    for _ in engine.run_tasks(partial(_make, step.work), missing, resident=step.resident):
         progress(1)
     reports = {split: ShardReport() for split in splits}
     for shard, path in zip(shards, paths, strict=True):

@@ -174,4 +174,4 @@ def found_step(rules: CutRules, selection: Selection, raw_people: RawPeople, row
         "row_group": row_group,
     }
     work = FoundWork(rules, selection, raw_people, row_group)
-    return Step("crop", VERSION, parameters, "parquet", work, parallel=False)
+    return Step("crop", VERSION, parameters, "parquet", work, resident=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,12 +32,20 @@ class RawPeople:
     Args:
         detector: loaded once, for all shards of the process.
         scratch: the project's scratch folder.
+        reload: the detector anew, in the process that a pickled RawPeople comes to; picklable. Without it there is no
+            pickling: weights are loaded from their file, not sent about.
     """
 
-    def __init__(self, detector: PersonDetector, scratch: Path) -> None:
+    def __init__(
+        self, detector: PersonDetector, scratch: Path, reload: Callable[[], PersonDetector] | None = None
+    ) -> None:
+        self._scratch, self._reload = scratch, reload
         self.teacher_id = detector.teacher_id
         self._detector = detector
         self._kept = RawOutputs(raw_folder(scratch, detector.teacher_id, people=VERSION), _SCHEMA)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _reloaded, (self._scratch, self._reload)
 
     def of(self, records: Iterable[ImageRecord]) -> Iterator[tuple[ImageRecord, np.ndarray, People]]:
         """Record, its (H, W, 3) uint8 pixels and its people, in order; the records are those of one shard.
@@ -55,6 +63,12 @@ class RawPeople:
 
     def _ask(self, questions: Sequence[Question[ImageRecord]]) -> list[Row]:
         return [_row(people) for people in self._detector.detect_many([question.image for question in questions])]
+
+
+def _reloaded(scratch: Path, reload: Callable[[], PersonDetector] | None) -> RawPeople:
+    if reload is None:
+        raise ValueError("reload: None, expected a function that loads the detector in another process")
+    return RawPeople(reload(), scratch, reload)
 
 
 def _question(record: ImageRecord) -> Question[ImageRecord]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -29,12 +29,20 @@ class RawJoints:
     Args:
         estimator: loaded once, for all shards of the process.
         scratch: the project's scratch folder.
+        reload: the estimator anew, in the process that a pickled RawJoints comes to; picklable. Without it there is no
+            pickling: weights are loaded from their file, not sent about.
     """
 
-    def __init__(self, estimator: PoseEstimator, scratch: Path) -> None:
+    def __init__(
+        self, estimator: PoseEstimator, scratch: Path, reload: Callable[[], PoseEstimator] | None = None
+    ) -> None:
+        self._scratch, self._reload = scratch, reload
         self.estimator = estimator
         folder = raw_folder(scratch, estimator.teacher_id, joints=VERSION, **asdict(estimator.settings))
         self._kept = RawOutputs(folder, _SCHEMA)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _reloaded, (self._scratch, self._reload)
 
     def of(self, people: Iterable[tuple[Item, np.ndarray, np.ndarray]]) -> Iterator[tuple[Item, np.ndarray]]:
         """Who, and their (K, 3) float32 joints x, y, confidence in the image's pixels, in order.
@@ -53,3 +61,9 @@ class RawJoints:
         boxes = [np.asarray(question.item[1], np.float32)[None] for question in questions]
         found = self.estimator.estimate_many([question.image for question in questions], boxes)
         return [{"joints": joints[0].tolist()} for joints in found]
+
+
+def _reloaded(scratch: Path, reload: Callable[[], PoseEstimator] | None) -> RawJoints:
+    if reload is None:
+        raise ValueError("reload: None, expected a function that loads the estimator in another process")
+    return RawJoints(reload(), scratch, reload)

@@ -108,4 +108,4 @@ def pseudo_pose_step(raw_joints: RawJoints, min_confidence: float, row_group: in
         "row_group": row_group,
     }
     work = PseudoPoseWork(raw_joints, min_confidence, row_group)
-    return Step("pose", VERSION, parameters, "parquet", work, parallel=False)
+    return Step("pose", VERSION, parameters, "parquet", work, resident=True)

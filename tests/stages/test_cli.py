@@ -7,6 +7,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
+from pipeline.execution import LocalPool
 from pipeline.labels import edge_map
 from pipeline.shards import open_shards
 from pipeline.shards.manifest import MANIFEST_NAME, Manifest, sha256_of
@@ -108,7 +109,7 @@ def test_a_single_person_set_goes_from_archives_to_shards(project):
     inputs = stage_inputs([project / "data/crops/lip"], ["train"])
     run_step(
         annotated_pose_step(16, 2), inputs, lambda split, entries: builders.manifest(entries, keypoint_set="lip16"),
-        ["train"], project / "data/pose/lip", project / "data/scratch", workers=1, max_rejects=0, limit_key="",
+        ["train"], project / "data/pose/lip", project / "data/scratch", engine=LocalPool(1), max_rejects=0, limit_key="",
         progress=lambda done: None,
     )  # fmt: skip
     for stage in ("heatmaps", "shard"):

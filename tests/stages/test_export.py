@@ -8,6 +8,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
+from pipeline.execution import LocalPool
 from pipeline.shards import open_shards
 from pipeline.shards.step import run_step
 from pipeline.steps.inputs import stage_inputs
@@ -72,7 +73,7 @@ def to_shards(project, dataset):
     run_step(
         annotated_pose_step(16, 2), stage_inputs([project / f"data/crops/{dataset}"], ["train", "val"]),
         lambda split, entries: builders.manifest(entries, split=split, keypoint_set="lip16"), ["train", "val"],
-        project / f"data/pose/{dataset}", project / "data/scratch", workers=1, max_rejects=0, limit_key="",
+        project / f"data/pose/{dataset}", project / "data/scratch", engine=LocalPool(1), max_rejects=0, limit_key="",
         progress=lambda done: None,
     )  # fmt: skip
     for stage in ("heatmaps", "shard"):

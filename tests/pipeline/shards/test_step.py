@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from pipeline.errors import DataError
+from pipeline.execution import LocalPool
 from pipeline.rows import SAMPLE_SCHEMA, sample_row
 from pipeline.shards.manifest import Manifest
 from pipeline.shards.step import Finding, ShardInput, ShardReport, Step, Tally, content_hash, run_step
@@ -46,7 +47,7 @@ def run(folder: Path, work, inputs, *, parameters=None, version=1, splits=("trai
     told: list[int] = []
     reports = run_step(
         step, inputs, lambda split, entries: builders.manifest(entries, split=split), splits,
-        folder / "out", folder / "scratch", workers=workers, max_rejects=limit, limit_key="quality.max_rejects",
+        folder / "out", folder / "scratch", engine=LocalPool(workers), max_rejects=limit, limit_key="quality.max_rejects",
         progress=told.append, gate=gate,
     )  # fmt: skip
     assert sum(told) == len(inputs)
@@ -273,7 +274,7 @@ def test_one_and_two_workers_give_the_same_bytes(tmp_path):
         out = tmp_path / f"out{workers}"
         reports = run_step(
             edges_step(3, False, 2), inputs, lambda split, entries: builders.manifest(entries), ["train"],
-            out, tmp_path / f"scratch{workers}", workers=workers, max_rejects=0, limit_key="x", progress=lambda n: None,
+            out, tmp_path / f"scratch{workers}", engine=LocalPool(workers), max_rejects=0, limit_key="x", progress=lambda n: None,
         )  # fmt: skip
         outs.append((contents(out), reports))
     assert outs[0] == outs[1] and outs[0][1]["train"].counts["masks"] == 15
@@ -314,7 +315,7 @@ def test_what_a_step_adds_to_a_split_is_published_with_it(tmp_path):
     def publish(*inputs):
         run_step(
             Step("toy", 1, {}, "bin", Work()), inputs, lambda split, entries: builders.manifest(entries, split=split),
-            ("train", "val"), tmp_path / "out", tmp_path / "scratch", workers=1, max_rejects=0, limit_key="x",
+            ("train", "val"), tmp_path / "out", tmp_path / "scratch", engine=LocalPool(1), max_rejects=0, limit_key="x",
             progress=lambda n: None, finish=finish,
         )  # fmt: skip
 

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from pipeline.execution import LocalPool
 from pipeline.records import People
 from pipeline.rle import encode_rle
 from pipeline.rows import IMAGE_SCHEMA, image_row, sample_from_row
@@ -72,7 +73,7 @@ def crop(folder, records, detector, *, score=0.5, mask_nms=0.5, per_shard=4):
     step = found_step(RULES, Selection(score, mask_nms), RawPeople(detector, folder / "scratch"), 2)
     reports = run_step(
         step, stage_inputs([folder / "ingest"], ["train"]), lambda split, entries: builders.manifest(entries),
-        ["train"], folder / "out", folder / "scratch", workers=2, max_rejects=0, limit_key="x", progress=lambda n: None,
+        ["train"], folder / "out", folder / "scratch", engine=LocalPool(2), max_rejects=0, limit_key="x", progress=lambda n: None,
     )  # fmt: skip
     return {path.name: path.read_bytes() for path in (folder / "out/train").glob("*.parquet")}, reports["train"]
 

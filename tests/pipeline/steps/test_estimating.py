@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from pipeline.execution import LocalPool
 from pipeline.images import encode_png
 from pipeline.pose.base import PoseSettings
 from pipeline.rows import SAMPLE_SCHEMA, sample_row
@@ -60,7 +61,7 @@ def pose(folder, samples, estimator, *, min_confidence=0.3, per_shard=4):
     step = pseudo_pose_step(RawJoints(estimator, folder / "scratch"), min_confidence, 2)
     run_step(
         step, stage_inputs([folder / "crops"], ["train"]), lambda split, entries: builders.manifest(entries),
-        ["train"], folder / "out", folder / "scratch", workers=2, max_rejects=0, limit_key="x", progress=lambda n: None,
+        ["train"], folder / "out", folder / "scratch", engine=LocalPool(2), max_rejects=0, limit_key="x", progress=lambda n: None,
     )  # fmt: skip
     files = sorted((folder / "out/train").glob("part-*.parquet"))
     return [row for file in files for row in pq.read_table(io.BytesIO(file.read_bytes())).to_pylist()]

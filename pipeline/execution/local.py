@@ -1,0 +1,70 @@
+"""A pool of processes on this machine."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+
+import cv2
+
+from pipeline.errors import WorkerDied
+from pipeline.execution.engine import Result, Task
+
+
+def worker_count(asked: int) -> int:
+    """Processes to use: what was asked, or one per core that this process may use for 0."""
+    return asked or len(os.sched_getaffinity(0))
+
+
+@dataclass(frozen=True)
+class LocalPool:
+    """So many processes; with one, or a single task, or a resident function, everything runs in this process."""
+
+    workers: int
+
+    def run_tasks(
+        self, function: Callable[[Task], Result], tasks: Sequence[Task], *, resident: bool = False
+    ) -> Iterator[Result]:
+        """As of Engine; at most twice the workers and one more are under way."""
+        if resident or self.workers <= 1 or len(tasks) <= 1:
+            yield from map(function, tasks)
+            return
+        # Spawned, not forked: a forked child would inherit the locks of torch's and OpenCV's threads.
+        context = multiprocessing.get_context("spawn")
+        workers = min(self.workers, len(tasks))
+        with ProcessPoolExecutor(workers, mp_context=context, initializer=_begin_worker) as pool:
+            running: deque[Future[Result]] = deque()
+            try:
+                for task in tasks:
+                    running.append(pool.submit(function, task))
+                    if len(running) > 2 * workers:
+                        yield running.popleft().result()
+                while running:
+                    yield running.popleft().result()
+            except BrokenProcessPool as error:
+                raise WorkerDied(
+                    "a worker process was killed, for lack of memory perhaps. Run the command again, it goes on with what "
+                    "is not finished; fewer executor.workers take less memory"
+                ) from error
+            finally:
+                for future in running:
+                    future.cancel()
+
+
+def _begin_worker() -> None:
+    cv2.setNumThreads(1)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """A worker of a parent that was killed would wait for tasks for ever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

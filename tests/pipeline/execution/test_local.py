@@ -1,0 +1,67 @@
+import operator
+import os
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+
+import psutil
+import pytest
+
+from pipeline.errors import WorkerDied
+from pipeline.execution import LocalPool, worker_count
+
+
+def test_results_come_in_the_order_of_the_tasks():
+    tasks = list(range(9))
+    assert list(LocalPool(1).run_tasks(partial(operator.mul, 3), tasks)) == [3 * task for task in tasks]
+    assert list(LocalPool(2).run_tasks(partial(operator.mul, 3), tasks)) == [3 * task for task in tasks]
+
+
+def test_the_first_failure_is_raised_and_later_tasks_are_dropped(tmp_path):
+    (tmp_path / "there").mkdir()
+    with pytest.raises(FileExistsError, match="there"):
+        list(LocalPool(2).run_tasks(os.mkdir, [tmp_path / "there", *(tmp_path / f"{i}" for i in range(40))]))
+    assert len(list(tmp_path.iterdir())) < 10
+
+
+def test_one_worker_one_task_or_a_resident_function_stays_in_this_process():
+    assert list(LocalPool(1).run_tasks(lambda task: os.getpid(), [1, 2])) == [os.getpid()] * 2
+    assert list(LocalPool(8).run_tasks(lambda task: os.getpid(), [1])) == [os.getpid()]
+    assert list(LocalPool(8).run_tasks(lambda task: os.getpid(), [1, 2], resident=True)) == [os.getpid()] * 2
+    assert list(LocalPool(4).run_tasks(len, [])) == []
+
+
+def test_zero_workers_are_one_per_core():
+    assert worker_count(0) == len(os.sched_getaffinity(0)) and worker_count(3) == 3
+
+
+def test_a_worker_that_is_killed_is_told_in_one_line():
+    with pytest.raises(WorkerDied, match=r"^a worker process was killed.* fewer executor\.workers take less memory$"):
+        list(LocalPool(2).run_tasks(os._exit, [9, 9, 9]))
+
+
+PARENT = """
+import os, sys, time
+from pathlib import Path
+from pipeline.execution import LocalPool
+if __name__ == "__main__":
+    results = LocalPool(2).run_tasks(eval, ["0"] * 2 + ["__import__('time').sleep(60)"] * 2)
+    next(results)
+    print("working", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_the_workers_of_a_killed_process_end(tmp_path):
+    (tmp_path / "parent.py").write_text(PARENT)
+    root = str(Path(__file__).resolve().parents[3])
+    with subprocess.Popen(
+        [sys.executable, str(tmp_path / "parent.py")], stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": root}
+    ) as process:
+        assert process.stdout is not None and process.stdout.readline() == b"working\n"
+        workers = psutil.Process(process.pid).children(recursive=True)
+        assert len(workers) >= 2
+        process.kill()
+        _, alive = psutil.wait_procs(workers, timeout=10)
+    assert not alive
