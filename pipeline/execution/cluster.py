@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import pickle
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -99,7 +99,7 @@ class RayCluster:
                 "`ray start --head`, or set it to null to start Ray on this machine"
             ) from error
 
-    def _by_tasks(self, function: Callable[[Task], Result], tasks: Sequence[Task]) -> Iterator[Result]:
+    def _by_tasks(self, function: Callable[[Task], Result], tasks: Sequence[Task]) -> Generator[Result, None, None]:
         remote = self._ray.remote(_call).options(num_cpus=1, max_retries=_TRIES)
         shared, folder = self._ray.put(pickle.dumps(function)), str(Path.cwd())
         most = 2 * self.workers
@@ -115,7 +115,7 @@ class RayCluster:
             for reference in running:
                 self._ray.cancel(reference)
 
-    def _by_actors(self, function: Callable[[Task], Result], tasks: Sequence[Task]) -> Iterator[Result]:
+    def _by_actors(self, function: Callable[[Task], Result], tasks: Sequence[Task]) -> Generator[Result, None, None]:
         from ray.util import ActorPool
 
         places, needs = self._places()
