@@ -15,6 +15,7 @@ from stages.context import Context
 
 COMMANDS = {
     "init-dataset": "Look at own photos and write their entry into params.yaml.",
+    "preset": "List the ready parameter files, or write one into params.yaml.",
     "datasets": "List the data sets, their sources, and what is on disk.",
     "download": "Bring a data set's archives into data/raw and verify them.",
     "check": "Look through a data set's archives for damage, contradictions and duplicates; writes no labels.",

@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-TEACHERS = Path(__file__).resolve().parent.parent / "presets" / "teachers"
+PRESETS = Path(__file__).resolve().parent.parent / "presets"
+"""Ready parameter files."""
+
+TEACHERS = PRESETS / "teachers"
 """The committed sample teachers and their record."""
 
 SOURCES = Path(__file__).resolve().parent.parent / "data" / "sources.yaml"

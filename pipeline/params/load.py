@@ -108,10 +108,23 @@ def load_params(path: Path, overrides: tuple[str, ...] = ()) -> Params:
         raise ParamsError(f"{path}: holds {type(content).__name__}, expected sections such as `seed:` and `datasets:`")
     for override in overrides:
         _apply(content, override)
+    return check_params(content, str(path))
+
+
+def check_params(content: dict[str, Any], where: str) -> Params:
+    """The content of params.yaml as checked values.
+
+    Args:
+        content: sections, as YAML has them.
+        where: what they come from, for errors.
+
+    Raises:
+        ParamsError: a key is unknown, a value is of the wrong type or out of range.
+    """
     try:
         return Params.model_validate(content)
     except ValidationError as error:
-        raise ParamsError(f"{path}: {_first_problem(error)}") from error
+        raise ParamsError(f"{where}: {_first_problem(error)}") from error
 
 
 def _apply(content: dict[str, Any], override: str) -> None:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import yaml
-
 from pipeline.datasets.infer.found import Inferred
 from pipeline.errors import ParamsError
+from pipeline.params.rewrite import flow, parsed, rewritten
 from pipeline.taxonomy import KeypointSet
 
 Entry = dict[str, Any]
@@ -45,50 +44,15 @@ def with_entry(text: str, name: str, entry: Mapping[str, Any], file: str) -> str
         file: how the file is called, for errors.
 
     Raises:
-        ParamsError: the file has such a data set, or no block `datasets` to put it in.
+        ParamsError: the file has such a data set, or no `datasets` to put it in.
     """
-    try:
-        root = yaml.compose(text, yaml.SafeLoader)
-        content = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ParamsError(f"{file}: not readable as YAML: {' '.join(str(error).split())}") from error
+    content = parsed(text, file)
     for section in ("datasets", "teacher_datasets"):
-        if isinstance(content, dict) and name in (content.get(section) or {}):
+        if name in (content.get(section) or {}):
             raise ParamsError(f"{file}: {section}.{name} is there already. Take it out, or give another --name")
-    place = next((value for key, value in getattr(root, "value", []) if key.value == "datasets"), None)
-    if not isinstance(place, yaml.MappingNode) or place.flow_style or not place.value:
-        raise ParamsError(f"{file}: has no `datasets:` with an entry a block. Write the first data set by hand")
-    lines = text.splitlines(keepends=True)
-    end = "\r\n" if lines[0].endswith("\r\n") else "\n"
-    last = _last_line(place)
-    while not lines[last].strip():
-        last -= 1
-    indent = " " * place.value[0][0].start_mark.column
-    if not lines[last].endswith(("\n", "\r\n")):
-        lines[last] += end
-    block = [f"{indent}{_flow(name)}:{end}", *(f"{indent}  {key}: {_flow(value)}{end}" for key, value in entry.items())]
-    changed = "".join([*lines[: last + 1], *block, *lines[last + 1 :]])
-    expected = {**content, "datasets": {**content["datasets"], name: dict(entry)}}
-    if yaml.safe_load(changed) != expected:
-        raise ParamsError(
-            f"{file}: the entry finds no place in `datasets`. Write it by hand: {_flow({name: dict(entry)})}"
-        )
-    return changed
-
-
-def _last_line(node: yaml.Node) -> int:
-    """The line on which the text of a node ends, comments behind it not counted."""
-    if isinstance(node, yaml.CollectionNode) and not node.flow_style and node.value:
-        last = node.value[-1]
-        return _last_line(last[1] if isinstance(last, tuple) else last)
-    mark = node.end_mark
-    return int(mark.line - (mark.column == 0 and mark.line > node.start_mark.line))
-
-
-def _flow(value: Any) -> str:
-    """A value on one line."""
-    text = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=float("inf"), sort_keys=False)
-    return str(text).removesuffix("...\n").strip()
+    if not content.get("datasets"):
+        raise ParamsError(f"{file}: has no data set in `datasets`. Write the first one by hand")
+    return rewritten(text, {**content, "datasets": {**content["datasets"], name: dict(entry)}}, file)
 
 
 def label_set_text(inferred: Inferred) -> str:
@@ -100,7 +64,7 @@ def label_set_text(inferred: Inferred) -> str:
         "names:",
     ]
     for name in parts.part_names:
-        lines.append(f"  - {_flow(name)}" + (f"  # {' '.join(notes[name].split())}" if name in notes else ""))
+        lines.append(f"  - {flow(name)}" + (f"  # {' '.join(notes[name].split())}" if name in notes else ""))
     if parts.colours is not None:
         lines.append("palette:")
         lines += [f'  - "#{red:02x}{green:02x}{blue:02x}"' for red, green, blue in parts.colours]
@@ -109,7 +73,7 @@ def label_set_text(inferred: Inferred) -> str:
 
 def keypoint_set_text(joints: KeypointSet) -> str:
     """The file of an own keypoint set."""
-    lines = ["names:", *(f"  - {_flow(name)}" for name in joints.keypoint_names)]
+    lines = ["names:", *(f"  - {flow(name)}" for name in joints.keypoint_names)]
     if joints.limbs:
-        lines += ["limbs:", *(f"  - {_flow(list(limb))}" for limb in joints.limbs)]
+        lines += ["limbs:", *(f"  - {flow(list(limb))}" for limb in joints.limbs)]
     return "\n".join(lines) + "\n"

@@ -63,11 +63,11 @@ def test_an_entry_is_put_behind_the_last_one_and_nothing_else_changes(text):
     [
         (TEXT, "lip", r"datasets\.lip is there already. Take it out, or give another --name"),
         (TEXT, "coco", r"teacher_datasets\.coco is there already"),
-        ("seed: 1\n", "shop", "has no `datasets:` with an entry a block"),
-        ("datasets: {}\n", "shop", "has no `datasets:` with an entry a block"),
-        ("datasets: {a: {source: b}}\n", "shop", "has no `datasets:` with an entry a block"),
+        ("seed: 1\n", "shop", "has no data set in `datasets`"),
+        ("datasets: {}\n", "shop", "has no data set in `datasets`"),
+        ("datasets: &all {a: {source: b}}\nothers: *all\n", "shop", "datasets cannot be changed by a program"),
         ("datasets: [\n", "shop", "not readable as YAML"),
-        ("[]\n", "shop", "has no `datasets:`"),
+        ("[]\n", "shop", "holds list, expected sections"),
     ],
 )
 def test_a_file_that_takes_no_entry_is_told(text, name, message):
