@@ -38,8 +38,10 @@ def check(context: Context, dataset: str, out: Path | None) -> None:
     reader = chunk_reader(
         raw, dataset, section.parts, section.layout, scratch, section.keypoints, record_rules(params, dataset)
     )
-    shards = ingest_shards(raw, section.layout, section.splits, params.shards.records_per_shard, options, scratch)
-    account = {} if layout.account is None else layout.account(Archives(raw, scratch), options)
+    shards = ingest_shards(
+        raw, section.layout, section.splits, params.shards.records_per_shard, options, scratch, params.archives
+    )
+    account = {} if layout.account is None else layout.account(Archives(raw, scratch, params.archives), options)
     reports = _look_through(context, dataset, CheckWork(reader), shards, section.splits)
     found = check_set(reports, set_rules(params, dataset, layout, account))
     lines = verdict(params, dataset, reports, found)

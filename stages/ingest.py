@@ -29,8 +29,10 @@ def ingest(context: Context, dataset: str) -> None:
         raw, dataset, section.parts, params.shards.row_group, section.layout, scratch, section.keypoints,
         record_rules(params, dataset),
     )  # fmt: skip
-    shards = ingest_shards(raw, section.layout, section.splits, params.shards.records_per_shard, options, scratch)
-    account = {} if layout.account is None else layout.account(Archives(raw, scratch), options)
+    shards = ingest_shards(
+        raw, section.layout, section.splits, params.shards.records_per_shard, options, scratch, params.archives
+    )
+    account = {} if layout.account is None else layout.account(Archives(raw, scratch, params.archives), options)
     lines: list[Line] = []
 
     def gate(reports: dict[str, ShardReport]) -> None:

@@ -1,6 +1,6 @@
 """params.yaml as checked types: every key known, every value of its type, every error naming its key."""
 
-from pipeline.params.datasets import Dataset, Download, SourceFile
+from pipeline.params.datasets import ArchiveLimits, Dataset, Download, SourceFile
 from pipeline.params.labels import Crop, Edges, Heatmaps, ShardsSection
 from pipeline.params.load import Executor, Params, load_params
 from pipeline.params.quality import Limits
@@ -9,6 +9,7 @@ from pipeline.params.teachers import Detector, DetectorFit, Pose, PoseFit
 from pipeline.params.training import Augment, Evaluate, Loss, Train
 
 __all__ = [
+    "ArchiveLimits",
     "Augment",
     "Crop",
     "Dataset",

@@ -82,6 +82,16 @@ class Dataset(Section):
         return self.source if isinstance(self.source, str) else ", ".join(file.name for file in self.source)
 
 
+class ArchiveLimits(Section):
+    """What an archive may hold before it counts as an attack or a mistake; never changes a result."""
+
+    max_files: int = Field(5_000_000, ge=1, description="in one archive, archives inside it included")
+    max_file_mb: int = Field(1024, ge=1, description="of one file, which is read into memory")
+    max_total_gb: int = Field(2000, ge=1, description="unpacked, of one archive")
+    max_ratio: int = Field(200, ge=1, description="unpacked bytes over packed ones, beyond 100 MB")
+    max_depth: int = Field(3, ge=1, description="archives inside archives, the outermost counted")
+
+
 class Download(Section):
     """How patiently files are downloaded; never changes a result."""
 

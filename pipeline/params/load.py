@@ -10,7 +10,7 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from pipeline.errors import ParamsError
-from pipeline.params.datasets import FILES, PLACE, Dataset, Download
+from pipeline.params.datasets import FILES, PLACE, ArchiveLimits, Dataset, Download
 from pipeline.params.labels import Crop, Edges, Heatmaps, ShardsSection
 from pipeline.params.quality import Limits
 from pipeline.params.section import Section
@@ -43,6 +43,7 @@ class Params(Section):
     teacher_datasets: dict[str, Dataset]
     executor: Executor = Executor()
     download: Download = Download()
+    archives: ArchiveLimits = ArchiveLimits()
     detector: Detector
     pose: Pose
     crop: Crop = Crop()

@@ -13,8 +13,13 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from pipeline.errors import DataError
+from pipeline.params import ArchiveLimits
 from pipeline.sources.containers import Container, OpenScratch, ZipContainer, is_archive, open_container, told_name
+from pipeline.sources.guard import Guard
+from pipeline.sources.tar import NotPlain
 from pipeline.sources.unpacked import Unpacked
+
+USUAL_LIMITS = ArchiveLimits()
 
 
 @dataclass(frozen=True)
@@ -45,38 +50,62 @@ class Archives:
     unpacked once into `scratch`, or into passing files where none is given.
     """
 
-    def __init__(self, folder: Path, scratch: Path | None = None) -> None:
+    def __init__(self, folder: Path, scratch: Path | None = None, limits: ArchiveLimits | None = USUAL_LIMITS) -> None:
+        """Open the archives of `folder`; `limits` None trusts them, as the processes do that another one has sent.
+
+        Raises:
+            DataError: there is no such folder.
+        """
         if not folder.is_dir():
             raise DataError(f"{folder}: no such folder. Run `hpp download` first")
         self.folder = folder
+        self.limits = limits
         self._unpacked = Unpacked(scratch)
         self._open: dict[tuple[str, ...], Container] = {}
 
     @cached_property
     def members(self) -> tuple[Member, ...]:
-        """Every file, archive by archive in the order of their names, in the archives' own order inside."""
+        """Every file, archive by archive in the order of their names, in the archives' own order inside.
+
+        Raises:
+            DataError: an archive is damaged, or holds what it must not (see Guard).
+        """
         found: list[Member] = []
         for name in self._names():
-            self._index((name,), found)
+            self._index((name,), found, self._guard(name))
         return tuple(found)
+
+    def _guard(self, name: str) -> Guard | None:
+        if self.limits is None:
+            return None
+        return Guard(str(self.folder / name), (self.folder / name).stat().st_size, self.limits)
 
     def _names(self) -> list[str]:
         """The archives of the folder."""
         return sorted(path.name for path in self.folder.iterdir() if path.is_file() and is_archive(path.name))
 
     def _opened(self, name: str, scratch: OpenScratch) -> Container:
-        return open_container(self.folder / name, scratch)
+        guard = self._guard(name)
+
+        def admit(path: str, size: int) -> None:
+            if guard is not None:
+                guard.admit((name,), path, size, is_archive=_is_inner(path))
+
+        return open_container(self.folder / name, scratch, admit)
 
     def _beside(self, name: str) -> Path | None:
         """A file that lies beside the archives."""
         return self.folder / name if (self.folder / name).is_file() else None
 
-    def _index(self, chain: tuple[str, ...], found: list[Member]) -> None:
+    def _index(self, chain: tuple[str, ...], found: list[Member], guard: Guard | None) -> None:
         for path, size, crc in self._container(chain).files():
+            inner = _is_inner(path)
+            if guard is not None:
+                guard.admit(chain, path, size, is_archive=inner)
             if _is_finder_file(path):
                 continue
-            if path.lower().endswith(".zip"):
-                self._index((*chain, path), found)
+            if inner:
+                self._index((*chain, path), found, guard)
             else:
                 found.append(Member(chain, path, size, crc))
 
@@ -163,15 +192,23 @@ class Archives:
             def scratch(kind: str, write: Callable[[IO[bytes]], None]) -> IO[bytes]:
                 return self._unpacked.open(file, chain[1:], kind, write)
 
+            name = self.folder / "!/".join(chain)
             try:
                 if len(chain) == 1:
                     self._open[chain] = self._opened(chain[0], scratch)
                 else:
                     self._open[chain] = ZipContainer(self._container(chain[:-1]).inner(chain[-1], scratch))
+            except NotPlain as error:
+                raise DataError(f"{name}: {error}") from error
             except (OSError, EOFError, struct.error, zlib.error, zipfile.BadZipFile, tarfile.TarError) as error:
-                name, kind = self.folder / "!/".join(chain), "zip" if chain[-1].lower().endswith(".zip") else "tar"
+                kind = "zip" if _is_inner(chain[-1]) else "tar"
                 raise DataError(f"{name}: not a whole {kind} archive ({error}). Get it again") from error
         return self._open[chain]
+
+
+def _is_inner(path: str) -> bool:
+    """Whether a file of an archive is read as one itself."""
+    return path.lower().endswith(".zip")
 
 
 def _is_finder_file(path: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import shutil
+import stat
 import struct
 import unicodedata
 import zipfile
@@ -14,9 +15,11 @@ from dataclasses import astuple
 from pathlib import Path
 from typing import IO, Protocol
 
-from pipeline.sources.tar import TarEntry, index_tar, tar_to_zip
+from pipeline.sources.tar import Admit, NotPlain, TarEntry, index_tar, tar_to_zip
 
 _LOCAL_HEADER = struct.Struct("<4s5H3L2H")
+_UNIX = 3
+"""Of a zip entry: made on Unix, its mode stands in the upper half of the external attributes."""
 _UTF8 = 0x800
 """Flag of a zip entry whose name is UTF-8."""
 COMPRESSED_TARS = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
@@ -53,10 +56,17 @@ class Container(Protocol):
 
 
 class ZipContainer:
-    """A zip archive."""
+    """A zip archive.
+
+    Raises:
+        NotPlain: it holds a link or a device.
+    """
 
     def __init__(self, file: Path | IO[bytes]) -> None:
         self._zip = zipfile.ZipFile(file)
+        special = next((info for info in self._zip.infolist() if _is_special(info)), None)
+        if special is not None:
+            raise NotPlain(f"{_zip_path(special)}: a link or a device. Pack the zip again with the files themselves")
         self._infos = {_zip_path(info): info for info in self._zip.infolist()}
 
     def files(self) -> Iterator[tuple[str, int, int]]:
@@ -82,6 +92,12 @@ class ZipContainer:
         header = _LOCAL_HEADER.unpack(file.read(_LOCAL_HEADER.size))
         start = info.header_offset + _LOCAL_HEADER.size + header[-2] + header[-1]
         return io.BufferedReader(_Slice(file, start, info.file_size))
+
+
+def _is_special(info: zipfile.ZipInfo) -> bool:
+    """Whether an entry packed on Unix is a link, a device or a pipe: neither file nor folder."""
+    kind = stat.S_IFMT(info.external_attr >> 16)
+    return info.create_system == _UNIX and kind not in (0, stat.S_IFREG, stat.S_IFDIR)
 
 
 def _zip_path(info: zipfile.ZipInfo) -> str:
@@ -126,14 +142,14 @@ class TarContainer:
         return io.BufferedReader(_Slice(self._file, entry.start, entry.size))
 
 
-def open_container(file: Path, scratch: OpenScratch) -> Container:
-    """An archive on disk; a compressed tar is read through a stored zip of its files in scratch."""
+def open_container(file: Path, scratch: OpenScratch, admit: Admit) -> Container:
+    """An archive on disk; a compressed tar is read through a stored zip of its files in scratch, each admitted first."""
     name = file.name.lower()
     if name.endswith(COMPRESSED_TARS):
 
         def unpack(target: IO[bytes]) -> None:
             with file.open("rb") as source:
-                tar_to_zip(source, target)
+                tar_to_zip(source, target, admit)
 
         return ZipContainer(scratch(".zip", unpack))
     return TarContainer(file.open("rb"), scratch) if name.endswith(".tar") else ZipContainer(file)

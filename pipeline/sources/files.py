@@ -10,10 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pipeline.errors import DataError
 from pipeline.sources.containers import COMPRESSED_TARS
 from pipeline.sources.pages import is_page
-from pipeline.sources.tar import check_tar
+from pipeline.sources.tar import NotPlain, check_tar
 
 
 @dataclass(frozen=True)
@@ -58,6 +57,6 @@ def wrong_with(path: Path, name: str) -> str | None:
                 check_tar(file)
         except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
             return f"not a whole tar archive ({size} bytes; {' '.join(str(error).split())})"
-        except DataError as error:
+        except NotPlain as error:
             return str(error)
     return None

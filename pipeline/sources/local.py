@@ -9,6 +9,7 @@ from typing import IO
 from pipeline.sources.archives import Archives
 from pipeline.sources.containers import Container, OpenScratch, is_archive, told_name
 from pipeline.sources.download import UNPACKED, local_files
+from pipeline.sources.guard import Guard
 
 
 class LooseFiles:
@@ -53,6 +54,10 @@ class LocalSource(Archives):
         if name == UNPACKED and self._loose:
             return LooseFiles(self.folder, self._loose)
         return super()._opened(name, scratch)
+
+    def _guard(self, name: str) -> Guard | None:
+        """None for loose files: they are the user's own, and nothing is unpacked."""
+        return None if name == UNPACKED and self._loose else super()._guard(name)
 
     def _beside(self, name: str) -> Path | None:
         """Nothing: loose files are in the archive that they become."""

@@ -6,15 +6,23 @@ import shutil
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import IO
 
-from pipeline.errors import DataError
-
 FIXED_DATE = (1980, 1, 1, 0, 0, 0)
 _CHUNK = 1 << 20
+_PADDING = 1 << 30
+"""Bytes behind the end mark beyond which a tar is refused; tar itself pads to a few thousand."""
+
+
+class NotPlain(Exception):
+    """An archive holds a link, a device or a sparse file."""
+
+
+Admit = Callable[[str, int], None]
+"""Told path and size of every file before it is unpacked; raises DataError to refuse."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +39,7 @@ def index_tar(file: IO[bytes]) -> list[TarEntry]:
     """The files of a plain tar, in its order; reads all of it, for the checksums.
 
     Raises:
-        DataError: it holds a link or a sparse file.
+        NotPlain: it holds a link, a device or a sparse file.
         tarfile.TarError, EOFError: it is not whole.
     """
     entries = []
@@ -44,15 +52,17 @@ def index_tar(file: IO[bytes]) -> list[TarEntry]:
     return entries
 
 
-def tar_to_zip(file: IO[bytes], target: IO[bytes]) -> None:
+def tar_to_zip(file: IO[bytes], target: IO[bytes], admit: Admit) -> None:
     """Write the files of a tar of any compression as a stored zip: same paths, same order, fixed dates.
 
     Raises:
-        DataError: it holds a link or a sparse file.
+        NotPlain: it holds a link, a device or a sparse file.
+        DataError: `admit` refuses a file.
         tarfile.TarError, EOFError, zlib.error, OSError: it is not whole.
     """
     with tarfile.open(fileobj=file, mode="r:*") as tar, zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
         for info, content in _files(tar):
+            admit(_path(info), info.size)
             entry = zipfile.ZipInfo(_path(info), FIXED_DATE)
             entry.external_attr = 0o644 << 16
             with archive.open(entry, "w", force_zip64=info.size >= 1 << 31) as member:
@@ -72,7 +82,7 @@ def _files(tar: tarfile.TarFile) -> Iterator[tuple[tarfile.TarInfo, IO[bytes]]]:
         if info.isdir():
             continue
         if not info.isreg() or info.issparse():
-            raise DataError(f"{info.name}: a link or a sparse file. Pack the tar again with --dereference")
+            raise NotPlain(f"{info.name}: a link, a device or a sparse file. Pack the tar again with --dereference")
         content = tar.extractfile(info)
         assert content is not None  # regular files always have one
         yield info, content
@@ -82,8 +92,11 @@ def _files(tar: tarfile.TarFile) -> Iterator[tuple[tarfile.TarInfo, IO[bytes]]]:
     end.seek(tar.offset)
     if end.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
         raise tarfile.ReadError("it ends before its end mark")
-    while end.read(_CHUNK):  # compressed: the checksum stands behind the last byte
-        pass
+    behind = 0
+    while chunk := end.read(_CHUNK):  # compressed: the checksum stands behind the last byte
+        behind += len(chunk)
+        if behind > _PADDING:
+            raise tarfile.ReadError("it goes on behind its end mark")
 
 
 def _path(info: tarfile.TarInfo) -> str:

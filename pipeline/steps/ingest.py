@@ -14,13 +14,14 @@ from pipeline.datasets.layout import PLAIN, LabelReader, Layout, ReaderOptions, 
 from pipeline.datasets.registry import LAYOUTS
 from pipeline.errors import DataError, ParamsError
 from pipeline.images import exif_orientation
+from pipeline.params import ArchiveLimits
 from pipeline.quality.examine import DEFAULT_RULES, Examiner, Rules
 from pipeline.quality.looks import look, pixel_hash
 from pipeline.records import ImageRecord
 from pipeline.rows import IMAGE_SCHEMA, image_row
 from pipeline.shards.step import Finding, ShardInput, ShardReport, Step, content_hash
 from pipeline.shards.write import parquet_bytes
-from pipeline.sources.archives import Archives
+from pipeline.sources.archives import USUAL_LIMITS, Archives
 from pipeline.taxonomy import LABEL_SETS, KeypointSet, LabelSet, label_set
 
 VERSION = 3
@@ -111,7 +112,7 @@ class CheckWork:
 @lru_cache(maxsize=1)
 def _archives(folder: Path, modified: int, scratch: Path | None) -> Archives:
     """Each process opens a folder's archives once, and again when download has put another folder in its place."""
-    return Archives(folder, scratch)
+    return Archives(folder, scratch, limits=None)
 
 
 def chunk_reader(
@@ -183,13 +184,15 @@ def ingest_shards(
     records_per_shard: int,
     options: ReaderOptions = PLAIN,
     scratch: Path | None = None,
+    limits: ArchiveLimits = USUAL_LIMITS,
 ) -> list[ShardInput]:
     """The source's items cut into shards, split by split in source order.
 
     Raises:
-        DataError: the source lacks a split, a list or a file that a list names, or an image stands in two splits.
+        DataError: the source lacks a split, a list or a file that a list names, an image stands in two splits, or an
+            archive holds what it must not or goes beyond `limits`.
     """
-    reader, archives = LAYOUTS[layout], Archives(folder, scratch)
+    reader, archives = LAYOUTS[layout], Archives(folder, scratch, limits)
     shards = []
     split_of: dict[str, str] = {}
     for split in splits:

@@ -52,7 +52,7 @@ def test_later_overrides_win():
 @pytest.mark.parametrize(
     "override, message",
     [
-        ("colour=1", "params.yaml: colour is not a known key; known here are crop, datasets, detector"),
+        ("colour=1", "params.yaml: colour is not a known key; known here are archives, crop, datasets, detector"),
         ("edges.colour=1", "edges.colour is not a known key; known here are between_people, width"),
         ("pose.fit.colour=1", "pose.fit.colour is not a known key; known here are architecture, batch_size"),
         ("datasets.lip.colour=1", "datasets.lip.colour is not a known key; known here are annotations, images"),
