@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import click
@@ -12,7 +13,9 @@ from pipeline.errors import ParamsError
 from pipeline.shards.manifest import sha256_of
 from pipeline.sources.files import RemoteFile
 from stages.context import Context, pass_context
+from stages.training_line import training_line
 from stages.weights import published_file, weights_file
+from trainer.engine.device import build_fabric, peak_memory
 from trainer.engine.training import fresh_network, make_card
 from trainer.engine.training import train as train_parser
 from trainer.models.pretrained import published_weights
@@ -23,18 +26,30 @@ from trainer.models.pretrained import published_weights
 def train(context: Context) -> None:
     """Train the parser of params.yaml's `train` on the shards of `train.datasets`; goes on where a killed run stopped."""
     paths, settings = context.paths, context.params.train
-    backbone = _backbone_weights(context)
-    curves = paths.plots("train")
-    with Live(str(curves), dvcyaml=None, save_dvc_exp=False, report=None) as live:
+    # Where several processes share the work, each of them comes here by this same command.
+    fabric = build_fabric(settings.precision, context.params.executor)
+    with fabric.rank_zero_first():
+        backbone = _backbone_weights(context)
+    run = partial(
+        train_parser,
+        context.params,
+        paths.shards,
+        paths.model("parser.pt"),
+        paths.scratch / "train",
+        backbone_file=backbone,
+        fabric=fabric,
+    )
+    if not fabric.is_global_zero:
+        run()
+        return
+    with Live(str(paths.plots("train")), dvcyaml=None, save_dvc_exp=False, report=None) as live:
 
         def log(name: str, value: float, epoch: int) -> None:
             live.step = epoch
             live.log_metric(name, value)
 
-        with context.counted_progress("train", "steps") as progress:
-            last = train_parser(
-                context.params, paths.shards, paths.model("parser.pt"), paths.scratch / "train", log, progress, backbone
-            )
+        with training_line(context, settings.batch_size, partial(peak_memory, fabric.device)) as progress:
+            last = run(log=log, progress=progress)
     begun = {} if backbone is None else {"backbone_weights": {"file": backbone.name, "sha256": sha256_of(backbone)}}
     context.write_metrics("train", None, {"model": settings.model, "epochs": settings.epochs, **begun, **last})
     shown = ", ".join(f"{name} {value:.3f}" for name, value in sorted(last.items()) if name in _SHOWN)

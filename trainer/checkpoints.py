@@ -87,11 +87,21 @@ def read_model(file: Path) -> tuple[ModelCard, dict[str, Tensor]]:
 
 
 def save_content(file: Path, content: Any) -> None:
-    """torch.save, whole or not at all; saved in memory first, as torch.save would put the file's name into its bytes."""
+    """torch.save, whole or not at all; saved in memory first, as torch.save would put the file's name into its bytes.
+
+    Raises:
+        DataError: the file cannot be written; one that was there is left as it was.
+    """
     buffer = io.BytesIO()
     torch.save(content, buffer)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(file, buffer.getvalue())
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(file, buffer.getvalue())
+    except OSError as error:
+        raise DataError(
+            f"{file}: cannot be written ({error.strerror}). Make room for {buffer.tell() / 1e6:.0f} MB there and run the "
+            "command again; what was saved before is still there"
+        ) from error
 
 
 def load_content(file: Path) -> Any:

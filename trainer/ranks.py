@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import torch.distributed
 from lightning_fabric import Fabric
+from torch import Tensor, nn
 
 
 class Counts(Protocol):
     """What has been counted so far: whole numbers and lists, so that adding them up is exact."""
 
-    def merge(self, other: Counts, /) -> None:
+    def merge(self, other: Any, /) -> object:
         """Add what another one has counted, behind one's own."""
 
 
 _Counts = TypeVar("_Counts", bound=Counts)
+_Item = TypeVar("_Item")
 
 
 def share(count: int, rank: int, ranks: int) -> range:
@@ -33,3 +35,28 @@ def merged(fabric: Fabric, counts: _Counts) -> _Counts:
     for other in others:
         first.merge(other)
     return first
+
+
+def summed(values: Tensor, fabric: Fabric) -> Tensor:
+    """The sum of all processes' tensors of one shape, on the device; exact for counts."""
+    if fabric.world_size == 1:
+        return values
+    total = values.to(fabric.device, copy=True)
+    torch.distributed.all_reduce(total)
+    return total
+
+
+def gathered(items: list[_Item], fabric: Fabric) -> list[_Item]:
+    """All processes' items, which can be pickled, in the order of their ranks."""
+    if fabric.world_size == 1:
+        return items
+    every: list[list[_Item]] = [items] * fabric.world_size
+    torch.distributed.all_gather_object(every, items)
+    return [item for ones in every for item in ones]
+
+
+def share_buffers(network: nn.Module, fabric: Fabric) -> None:
+    """Give every process the first one's buffers: the statistics of norms that each has drawn from its own samples."""
+    if fabric.world_size > 1:
+        for buffer in network.buffers():
+            torch.distributed.broadcast(buffer, 0)

@@ -4,35 +4,19 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from pipeline.errors import ParamsError
 from pipeline.params.datasets import FILES, PLACE, ArchiveLimits, Dataset, Download
+from pipeline.params.executor import Executor
 from pipeline.params.labels import Crop, Edges, Heatmaps, ShardsSection
 from pipeline.params.quality import Limits
 from pipeline.params.section import Section
 from pipeline.params.teachers import Detector, Pose
 from pipeline.params.training import Evaluate, Train
-
-
-class Executor(Section):
-    """How shards are worked on; never changes a result."""
-
-    backend: Literal["local", "ray"] = "local"
-    address: str | None = Field(None, description="of a Ray cluster; null starts Ray on this machine")
-    workers: int = Field(0, ge=0, description="processes; 0 is one per core")
-    loader_workers: int = Field(
-        0, ge=0, description="processes that decode and augment for training; 0 is none beside it"
-    )
-
-    @model_validator(mode="after")
-    def _address(self) -> Executor:
-        if self.address is not None and self.backend != "ray":
-            raise ValueError("address is that of a Ray cluster; set backend to ray, or address to null")
-        return self
 
 
 class Params(Section):

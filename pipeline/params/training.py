@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from pipeline.params.section import (
     Count,
@@ -13,6 +13,7 @@ from pipeline.params.section import (
     LabelMap,
     LabelSetName,
     NotNegative,
+    Number,
     Positive,
     Section,
     Size,
@@ -109,18 +110,48 @@ class Train(Section):
     dilations: tuple[Count, ...] = Field((12, 24, 36), description="of the ASPP; the default suits inputs of 384")
     input_size: Size
     epochs: Count
-    batch_size: Annotated[int, Field(ge=2, description="batch norm needs two samples")]
-    optimizer: Literal["sgd", "adamw"] = "sgd"
+    batch_size: Annotated[
+        int, Field(ge=2, description="samples that a step sees, on all devices together; batch norm needs two")
+    ]
+    accumulate: Count = Field(
+        1, description="parts into which each process cuts its share of a batch, where memory is short"
+    )
+    optimizer: Literal["sgd", "rmsprop", "adamw"] = "sgd"
     lr: Positive
-    momentum: Fraction = 0.9
+    momentum: Fraction = Field(0.9, description="of sgd")
     weight_decay: NotNegative = 5e-4
-    schedule: Literal["poly", "constant"] = "poly"
+    clip_norm: Positive | None = Field(None, description="gradients of a larger norm are brought to this one")
+    schedule: Literal["poly", "step", "constant"] = "poly"
+    milestones: tuple[Count, ...] = Field((), description="of step: after so many epochs ...")
+    factors: tuple[Positive, ...] = Field((), description="... the rate is lr times the factor at the same place")
     warmup_steps: int = Field(0, ge=0, description="steps in which the rate rises linearly to lr")
+    freeze_norm: bool = Field(False, description="batch norms keep the statistics and scales that they begin with")
+    ema: Annotated[Number, Field(gt=0, lt=1)] | None = Field(
+        None, description="decay of the weights' moving average, which is validated and published in their place"
+    )
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    compile: bool = Field(
+        False, description="by torch.compile: faster steps that round differently, after minutes of start"
+    )
     threads: Count = Field(2, description="of one operation on the CPU; another number rounds differently")
     validate_every: Count = Field(1, description="epochs between two validations; the last epoch always has one")
+    publish: Literal["last", "best"] = Field(
+        "last", description="the weights after the last epoch, or those of the best val_mean_iou"
+    )
     loss: Loss = Loss()
     augment: Augment = Augment()
+
+    @model_validator(mode="after")
+    def _rates(self) -> Train:
+        if len(self.milestones) != len(self.factors):
+            raise ValueError(
+                f"milestones are {len(self.milestones)} and factors {len(self.factors)}; expected a factor for each"
+            )
+        if list(self.milestones) != sorted(set(self.milestones)):
+            raise ValueError(f"milestones are {list(self.milestones)}, expected epochs that rise")
+        if bool(self.milestones) != (self.schedule == "step"):
+            raise ValueError("milestones and factors are those of schedule step, which cannot do without")
+        return self
 
 
 class Evaluate(Section):

@@ -128,11 +128,11 @@ def training_loader(
     With `pin` they lie in memory from which an accelerator copies by itself.
     """
     if workers:
-        return SharedBatches(data, batches, batches.batch_size, workers, pin)
+        return SharedBatches(data, batches, batches.largest, workers, pin)
     return DataLoader(data, sampler=batches, batch_size=None, collate_fn=as_it_is, pin_memory=pin)
 
 
-def judged_loader(data: JudgedData, batch_size: int, workers: int) -> DataLoader[JudgedItem]:
+def judged_loader(data: Dataset[JudgedItem], batch_size: int, workers: int) -> DataLoader[JudgedItem]:
     """Lists of items in the order of the samples; the last may be shorter."""
     return DataLoader(
         data, batch_size=batch_size, num_workers=workers, collate_fn=as_it_is, worker_init_fn=one_thread

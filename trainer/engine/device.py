@@ -2,17 +2,72 @@
 
 from __future__ import annotations
 
+import os
+import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Literal
 
 import torch
 from lightning_fabric import Fabric
+from lightning_fabric.strategies import DDPStrategy
+
+from pipeline.errors import ParamsError
+from pipeline.params import Executor
+
+Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
+
+ONE_DEVICE = Executor()
 
 
-def build_fabric(precision: Literal["32-true", "bf16-mixed", "16-mixed"]) -> Fabric:
-    """One accelerator where there is one, else the CPU."""
-    return Fabric(accelerator="auto", devices=1, precision=precision)
+def build_fabric(precision: Precision, executor: Executor = ONE_DEVICE) -> Fabric:
+    """The device of this process, and its fellows where several share the work.
+
+    Under torchrun its processes are taken as they are; else `executor.devices` processes run the same command line from
+    its beginning to here. Nothing that must happen once should happen before.
+
+    Raises:
+        ParamsError: there are fewer GPUs than asked for, or the precision needs one.
+    """
+    ranks, nodes = executor.devices, 1
+    if "TORCHELASTIC_RUN_ID" in os.environ:
+        ranks = int(os.environ["LOCAL_WORLD_SIZE"])
+        nodes = int(os.environ["WORLD_SIZE"]) // ranks
+    on_gpu = executor.accelerator == "cuda" or (executor.accelerator == "auto" and torch.cuda.is_available())
+    _require_devices(precision, executor.accelerator, on_gpu, ranks)
+    if on_gpu:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without, cuBLAS does not repeat its sums
+    fabric = Fabric(
+        accelerator="cuda" if on_gpu else executor.accelerator,
+        devices=ranks,
+        num_nodes=nodes,
+        # Buffers are the norms' statistics: SyncBatchNorm keeps them equal, and `share_buffers` where it does not run.
+        strategy=DDPStrategy(broadcast_buffers=False) if ranks * nodes > 1 else "auto",
+        precision=precision,
+    )
+    fabric.launch()
+    return fabric
+
+
+def _require_devices(precision: Precision, accelerator: str, on_gpu: bool, ranks: int) -> None:
+    if accelerator == "cuda" and not torch.cuda.is_available():
+        raise ParamsError(
+            "executor.accelerator: cuda was asked for, and PyTorch finds no GPU on this machine. Set it to auto or cpu, or "
+            "install a PyTorch built for CUDA and its driver"
+        )
+    if on_gpu and ranks > torch.cuda.device_count():
+        raise ParamsError(
+            f"executor.devices: {ranks} GPUs were asked for, and this machine has {torch.cuda.device_count()}. Set fewer"
+        )
+    if precision == "16-mixed" and not on_gpu:
+        raise ParamsError("train.precision: 16-mixed needs a GPU, and there is none. Set 32-true or bf16-mixed")
+
+
+def peak_memory(device: torch.device) -> int:
+    """Bytes that this process has needed at most so far: of the GPU's memory, or of the machine's where it runs on that."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 @contextmanager

@@ -8,13 +8,10 @@ import pytest
 import torch
 
 from pipeline.errors import DataError, ParamsError
-from pipeline.params import Train
 from tests.trainer.builders import make_params, write_toy_set
 from trainer import __version__
 from trainer.checkpoints import read_model
 from trainer.engine import train
-from trainer.engine import training as training_module
-from trainer.engine.optimizer import learning_rate
 
 
 @pytest.fixture(scope="module")
@@ -28,10 +25,12 @@ def run(toy: Path, folder: Path, params=None, **callbacks):
 
 def test_training_twice_gives_equal_bytes_and_tells_what_it_does(toy, tmp_path):
     logged, steps = [], []
-    last = run(toy, tmp_path / "a", log=lambda *entry: logged.append(entry), progress=lambda *done: steps.append(done))
-    run(toy, tmp_path / "b", make_params(loader_workers=2))
-    assert (tmp_path / "a" / "parser.pt").read_bytes() == (tmp_path / "b" / "parser.pt").read_bytes()
-    assert steps == [(done, 6) for done in range(1, 7)]
+    last = run(toy, tmp_path / "a", log=lambda *entry: logged.append(entry), progress=lambda *told: steps.append(told))
+    for workers in (1, 2):
+        run(toy, tmp_path / f"{workers}", make_params(loader_workers=workers))
+        assert (tmp_path / "a" / "parser.pt").read_bytes() == (tmp_path / f"{workers}" / "parser.pt").read_bytes()
+    assert [(done, total) for done, total, _ in steps] == [(done, 6) for done in range(1, 7)]
+    assert last["loss_edge"] == pytest.approx(sum(losses["loss_edge"] for *_, losses in steps[3:]) / 3)
     assert {name: value for name, value, epoch in logged if epoch == 2} == last
     assert {"loss", "loss_edge", "lr", "val_mean_iou", "val_pckh_mean"} <= set(last)
     assert not list((tmp_path / "a" / "scratch").iterdir())
@@ -41,49 +40,6 @@ def test_another_seed_gives_another_model(toy, tmp_path):
     for seed in (1, 2):
         run(toy, tmp_path / str(seed), make_params(epochs=1).model_copy(update={"seed": seed}))
     assert (tmp_path / "1" / "parser.pt").read_bytes() != (tmp_path / "2" / "parser.pt").read_bytes()
-
-
-@pytest.mark.parametrize("epochs_done", [2, 3])
-def test_resumed_run_equals_an_uninterrupted_one(toy, tmp_path, monkeypatch, epochs_done):
-    params = make_params(epochs=3)
-    whole_log, resumed_log = [], []
-    whole = run(toy, tmp_path / "whole", params, log=lambda *entry: whole_log.append(entry))
-
-    def killed(file, state):
-        training_module_save(file, state)
-        if state.epoch == epochs_done:
-            raise KeyboardInterrupt
-
-    training_module_save = training_module.save_state
-    monkeypatch.setattr(training_module, "save_state", killed)
-    with pytest.raises(KeyboardInterrupt):
-        run(toy, tmp_path / "killed", params)
-    monkeypatch.undo()
-    assert not (tmp_path / "killed" / "parser.pt").exists()
-    steps = []
-    resumed = run(
-        toy, tmp_path / "killed", params,
-        log=lambda *entry: resumed_log.append(entry), progress=lambda done, total: steps.append(done),
-    )  # fmt: skip
-    assert steps == list(range(3 * epochs_done + 1, 10))
-    assert resumed == whole
-    assert resumed_log == whole_log
-    assert (tmp_path / "whole" / "parser.pt").read_bytes() == (tmp_path / "killed" / "parser.pt").read_bytes()
-
-
-def test_other_parameters_do_not_pick_up_the_state(toy, tmp_path, monkeypatch):
-    def killed(file, state):
-        save(file, state)
-        raise KeyboardInterrupt
-
-    save = training_module.save_state
-    monkeypatch.setattr(training_module, "save_state", killed)
-    with pytest.raises(KeyboardInterrupt):
-        run(toy, tmp_path, make_params(lr=0.01))
-    monkeypatch.undo()
-    steps = []
-    run(toy, tmp_path, make_params(lr=0.02), progress=lambda done, total: steps.append(done))
-    assert steps[0] == 1
 
 
 def test_model_file_holds_the_card_and_no_path(toy, tmp_path):
@@ -143,16 +99,3 @@ def test_mula_trains_and_answers_without_the_background(toy, tmp_path, model):
     card, _ = read_model(tmp_path / "parser.pt")
     assert card.options == {"channels": 8}
     assert (card.input_spec.order, card.input_spec.mean, card.input_spec.std) == ("bgr", (0.5,) * 3, (1.0,) * 3)
-
-
-def test_poly_rate_with_warmup():
-    settings = Train(
-        datasets=("a",), label_set="lip", keypoint_set="lip16", backbone="resnet18_slim", input_size=(8, 8),
-        epochs=1, batch_size=2, lr=1.0, warmup_steps=3,
-    )  # fmt: skip
-    rates = [learning_rate(step, 10, settings) for step in range(10)]
-    assert rates[0] == pytest.approx(0.25)
-    assert rates[1] == pytest.approx(0.5 * 0.9**0.9)
-    assert rates[5] == pytest.approx(0.5**0.9)
-    assert rates[9] == pytest.approx(0.1**0.9)
-    assert learning_rate(9, 10, settings.model_copy(update={"schedule": "constant"})) == 1

@@ -1,0 +1,34 @@
+"""Where and how fast things are computed."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from pipeline.params.section import Count, Section
+
+
+class Executor(Section):
+    """How work is shared among processes and devices; what is computed does not depend on it, but for rounding."""
+
+    backend: Literal["local", "ray"] = "local"
+    address: str | None = Field(None, description="of a Ray cluster; null starts Ray on this machine")
+    workers: int = Field(0, ge=0, description="processes; 0 is one per core")
+    loader_workers: int = Field(
+        0, ge=0, description="processes that decode and augment for training; 0 is none beside it"
+    )
+    accelerator: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto is a GPU where there is one")
+    devices: Count = Field(
+        1, description="GPUs, or processes on the CPU, that share a batch of training; torchrun's number goes before it"
+    )
+    checkpoint_steps: Count = Field(
+        500, description="steps of training between two checkpoints; every epoch ends with one"
+    )
+    keep_last: Count = Field(2, description="checkpoints kept of an unfinished training")
+
+    @model_validator(mode="after")
+    def _address(self) -> Executor:
+        if self.address is not None and self.backend != "ray":
+            raise ValueError("address is that of a Ray cluster; set backend to ray, or address to null")
+        return self
