@@ -24,9 +24,14 @@ def shard(context: Context, dataset: str) -> None:
     """Join crops, masks, edges and joints of DATASET into train/val/test shards."""
     params, section, paths = context.params, context.params.dataset(dataset), context.paths
     rules = params.heatmaps
-    step = samples_step((rules.size[0] * rules.stride, rules.size[1] * rules.stride), params.shards.row_group)
     folders = [paths.stage(name, dataset) for name in ("crops", "edges", "pose", "heatmaps")]
     shards = stage_inputs(folders, section.splits)
+    drawn = Manifest.read(folders[1] / section.splits[0]).parameters
+    step = samples_step(
+        (rules.size[0] * rules.stride, rules.size[1] * rules.stride),
+        params.shards.row_group,
+        {key: value for key, value in drawn.items() if key != "row_group"},
+    )
     keypoint_set = Manifest.read(folders[2] / section.splits[0]).keypoints
 
     def links(split: str) -> dict[str, dict[str, str]]:

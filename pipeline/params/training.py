@@ -140,6 +140,22 @@ class Train(Section):
     )
     loss: Loss = Loss()
     augment: Augment = Augment()
+    targets: Literal["drawn", "stored"] = Field(
+        "drawn",
+        description="edges and heatmaps are drawn from the augmented masks and keypoints, or read from the shards, which needs "
+        "crops of input_size and no augmentation that moves them",
+    )
+
+    @model_validator(mode="after")
+    def _stored_stay(self) -> Train:
+        if self.targets == "stored" and self.augment.moves:
+            raise ValueError(
+                "targets: stored edges and heatmaps fit samples that stay where they are, yet augment moves them: flip "
+                f"{self.augment.flip}, rotate_deg {self.augment.rotate_deg} in a share of {self.augment.rotate_share}, scale "
+                f"{list(self.augment.scale)}, translate_px {self.augment.translate_px}. Set flip, rotate_share and translate_px "
+                "to 0 and scale to [1, 1], or targets to drawn"
+            )
+        return self
 
     @model_validator(mode="after")
     def _rates(self) -> Train:

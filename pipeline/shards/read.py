@@ -120,8 +120,6 @@ class Shards(Sequence[Any]):
         Raises:
             DataError: the split has none, or the file is missing or damaged.
         """
-        if "heatmaps" not in self.manifest.links:
-            raise DataError(f"{self.folder}: its manifest points at no heatmaps. Run `hpp shard` again")
         sample: Sample = self[index]
         shard, _ = self._locate(index % len(self))
         # A forked loader worker opens its own file: it would share the place in the parent's.
@@ -130,6 +128,23 @@ class Shards(Sequence[Any]):
             return maps[sample.sample_id]
         except (KeyError, OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
             raise DataError(f"{path}: {sample.sample_id} cannot be read ({error}). Run `hpp heatmaps` again") from error
+
+    def heatmaps_manifest(self) -> tuple[Path, Manifest]:
+        """The folder of the heatmaps that the manifest points at, and its manifest.
+
+        Raises:
+            DataError: it points at none, or they are missing or not those it was made with.
+        """
+        if "heatmaps" not in self.manifest.links:
+            raise DataError(f"{self.folder}: its manifest points at no heatmaps. Run `hpp shard` again")
+        link = self.manifest.links["heatmaps"]
+        folder = self.folder / link["path"]
+        manifest = Manifest.read(folder)
+        if sha256_of(folder / MANIFEST_NAME) != link["sha256"]:
+            raise DataError(
+                f"{folder}: its heatmaps are not those that {self.folder} was made with. Run `hpp shard` again"
+            )
+        return folder, manifest
 
     def _locate(self, index: int) -> tuple[int, int]:
         shard = bisect_right(self._ends, index)
@@ -158,19 +173,13 @@ class Shards(Sequence[Any]):
     def _rows(self, shard: int, group: int, columns: list[str] | None) -> list[dict[str, Any]]:
         file, _ = self._file(shard)
         try:
-            return file.read_row_group(group, columns=columns).to_pylist()
+            return file.read_row_group(group, columns=columns, use_threads=False).to_pylist()
         except (OSError, pa.ArrowException) as error:
             path = self.folder / self.manifest.shards[shard].name
             raise DataError(f"{path}: row group {group} is damaged ({error}). Run its stage again") from error
 
     def _open_npz(self, shard: int, process: int) -> tuple[Path, Any]:
-        link = self.manifest.links["heatmaps"]
-        folder = self.folder / link["path"]
-        manifest = Manifest.read(folder)
-        if sha256_of(folder / MANIFEST_NAME) != link["sha256"]:
-            raise DataError(
-                f"{folder}: its heatmaps are not those that {self.folder} was made with. Run `hpp shard` again"
-            )
+        folder, manifest = self.heatmaps_manifest()
         path = folder / manifest.shards[shard].name
         try:
             return path, np.load(path, allow_pickle=False)

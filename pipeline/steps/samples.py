@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -44,7 +46,7 @@ class SampleWork:
         return parquet_bytes(rows, SAMPLE_SCHEMA, self.row_group), report
 
 
-def samples_step(heatmap_input: tuple[int, int], row_group: int) -> Step:
-    """The step for one data set."""
-    parameters = {"heatmap_input": list(heatmap_input), "row_group": row_group}
+def samples_step(heatmap_input: tuple[int, int], row_group: int, edges: Mapping[str, Any]) -> Step:
+    """The step for one data set; the manifest passes on how its edges were drawn."""
+    parameters = {"heatmap_input": list(heatmap_input), "row_group": row_group, "edges": dict(edges)}
     return Step("shard", VERSION, parameters, "parquet", SampleWork(heatmap_input, row_group))

@@ -122,6 +122,7 @@ def test_a_single_person_set_goes_from_archives_to_shards(project):
         assert np.array_equal(sample.decode_edge(), edge_map(PARTS, 3))
         assert sample.keypoints[3].tolist() == [5, 6, 1] and sample.keypoints[4].tolist() == [6, 7, 2]
         assert shards.heatmaps(index).shape == (16, 12, 8)
+    assert shards.manifest.parameters["edges"] == {"width": 3, "between_people": False}
     link = shards.manifest.links["heatmaps"]
     assert link["sha256"] == sha256_of(project / "data/heatmaps/lip/train" / MANIFEST_NAME)
     assert metrics(project, "heatmaps", "lip")["train"]["samples"] == 3

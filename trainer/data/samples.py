@@ -78,6 +78,15 @@ class ParsingSamples:
             return np.zeros((len(self.keypoint_set), 3), np.float32)
         return taxonomy.convert_keypoints(sample.keypoints, source, self.keypoint_set)
 
+    def heatmaps(self, index: int) -> np.ndarray:
+        """(K, h, w) float16 heatmaps as stored; MuLA's hold one of background more, the last.
+
+        Raises:
+            DataError: the split points at none, or they are missing or damaged.
+        """
+        folder, row = self._locate(index)
+        return self.shards[folder].heatmaps(row)
+
     def _locate(self, index: int) -> tuple[int, int]:
         folder = bisect_right(self._ends, index)
         return folder, index - (self._ends[folder - 1] if folder else 0)

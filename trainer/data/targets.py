@@ -24,7 +24,9 @@ def make_targets(
     background: bool = False,
     missing: Literal["skip", "zero"] = "skip",
 ) -> Targets:
-    """All that the batch's outputs are compared with; heatmaps cover the input, whatever `heatmaps.size` says.
+    """All that the batch's outputs are compared with; edges and heatmaps are drawn where the batch does not hold them.
+
+    Drawn heatmaps cover the input, whatever `heatmaps.size` says.
 
     Args:
         batch: on the device.
@@ -36,12 +38,16 @@ def make_targets(
     """
     height, width = batch.masks.shape[1:]
     size = (-(-height // heatmaps.stride), -(-width // heatmaps.stride))
-    maps = batch_heatmaps(batch.keypoints, size, heatmaps)
+    if batch.heatmaps is None:
+        maps = batch_heatmaps(batch.keypoints, size, heatmaps)
+    else:
+        maps = batch.heatmaps.float()
+    edges = batch_edges(batch.masks, edge_width) if batch.edges is None else batch.edges
     weights = torch.ones_like(batch.keypoints[..., 2]) if missing == "zero" else (batch.keypoints[..., 2] > 0).float()
     if background:
         maps = torch.cat([maps, 1 - maps.amax(1, keepdim=True)], dim=1)
         weights = torch.cat([weights, weights.amax(1, keepdim=True)], dim=1)
-    return Targets(batch.masks.long(), batch_edges(batch.masks, edge_width).long(), maps, weights)
+    return Targets(batch.masks.long(), edges.long(), maps, weights)
 
 
 def batch_edges(masks: Tensor, width: int) -> Tensor:

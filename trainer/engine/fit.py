@@ -17,8 +17,8 @@ from trainer.callbacks import Log, StepProgress
 from trainer.checkpoints import ModelCard
 from trainer.data.batch import Batch
 from trainer.data.epoch_batches import EpochBatches
-from trainer.data.loading import TrainingData, training_loader
 from trainer.data.samples import ParsingSamples
+from trainer.data.training_data import training_data, training_loader
 from trainer.data.worker_errors import plain_worker_errors
 from trainer.engine.average import WeightAverage
 from trainer.engine.failure import is_finite, not_finite, save_batch
@@ -86,7 +86,7 @@ class Fit:
         """
         for entry in self.state.history:
             self.log(*entry)
-        data = TrainingData(self.train_split, self.card.input_spec, self.settings.augment, self.params.seed)
+        data = training_data(self.params, self.train_split, self.card.input_spec)
         pin = self.fabric.device.type == "cuda"
         loader = training_loader(data, self.batches, self.params.executor.loader_workers, pin)
         steps = self.batches.steps

@@ -25,6 +25,8 @@ from tests.trainer.builders import make_sample
 
 SAMPLES = [make_sample(0), make_sample(1, hw=(57, 31)), make_sample(2, keypoints=False, masked=False)]
 
+EDGES = {"width": 3, "between_people": False}
+
 
 def write_crops(folder, samples=SAMPLES):
     path = folder / "crops.parquet"
@@ -159,7 +161,7 @@ def write_all(folder):
 
 
 def test_samples_join_crops_edges_and_joints(tmp_path):
-    data, report = samples_step((48, 32), 2).work(write_all(tmp_path))
+    data, report = samples_step((48, 32), 2, EDGES).work(write_all(tmp_path))
     found = [sample_from_row(row) for row in rows(data)]
     assert [sample.sample_id for sample in found] == [sample.sample_id for sample in SAMPLES]
     for sample, source in zip(found, SAMPLES, strict=True):
@@ -185,7 +187,7 @@ def test_labels_of_other_samples_are_never_joined(tmp_path, stage, schema):
     inputs = write_all(tmp_path)
     shuffled(inputs[stage], schema)
     with pytest.raises(DataError, match=rf"{inputs[stage].name}: holds other samples than .*crops\.parquet"):
-        samples_step((48, 32), 2).work(inputs)
+        samples_step((48, 32), 2, EDGES).work(inputs)
 
 
 def test_joints_of_other_samples_are_never_drawn(tmp_path):
@@ -201,4 +203,5 @@ def test_a_step_is_keyed_by_what_decides_its_bytes():
     assert maps == {
         "size": [12, 8], "stride": 4, "sigma": 1.5, "sigma_space": None, "convention": "exact", "compress": True,
     }  # fmt: skip
-    assert samples_step((48, 32), 2).parameters == {"heatmap_input": [48, 32], "row_group": 2}
+    expected = {"heatmap_input": [48, 32], "row_group": 2, "edges": EDGES}
+    assert samples_step((48, 32), 2, EDGES).parameters == expected

@@ -17,9 +17,10 @@ from tests.trainer.builders import make_params, make_sample, write_shards, write
 from trainer.data.augment import change_colours, draw, draw_placement, warp_image, warp_keypoints, warp_mask
 from trainer.data.batch import Batch
 from trainer.data.epoch_batches import EpochBatches
-from trainer.data.loading import JudgedData, TrainingData, judged_loader, training_loader
+from trainer.data.loading import JudgedData, judged_loader
 from trainer.data.order import local_order
 from trainer.data.samples import ParsingSamples
+from trainer.data.training_data import TrainingData, training_loader
 from trainer.input_spec import input_spec
 
 LIP, LIP16 = LABEL_SETS["lip"], KEYPOINT_SETS["lip16"]
