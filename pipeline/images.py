@@ -187,6 +187,15 @@ def encode_png(array: np.ndarray) -> bytes:
     return cv2.imencode(".png", pixels, [cv2.IMWRITE_PNG_COMPRESSION, PNG_LEVEL])[1].tobytes()
 
 
+def encode_palette_png(ids: np.ndarray, palette: np.ndarray) -> bytes:
+    """PNG of (H, W) uint8 ids with a colour table (256, 3) uint8 RGB: `decode_map` gives the ids, viewers show the colours."""
+    image = Image.frombytes("P", (ids.shape[1], ids.shape[0]), np.ascontiguousarray(ids, np.uint8).tobytes())
+    image.putpalette(palette.tobytes())
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG", compress_level=PNG_LEVEL)
+    return buffer.getvalue()
+
+
 def encode_jpeg(image: np.ndarray, quality: int = JPEG_QUALITY) -> bytes:
     """JPEG of (H, W, 3) uint8 RGB, colour at full resolution so that thin parts keep theirs."""
     options = [

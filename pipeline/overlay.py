@@ -40,7 +40,11 @@ def overlay_edges(image: np.ndarray, edge: np.ndarray) -> np.ndarray:
 
 
 def overlay_keypoints(
-    image: np.ndarray, keypoints: np.ndarray, keypoint_set: KeypointSet, scale: int = 1
+    image: np.ndarray,
+    keypoints: np.ndarray,
+    keypoint_set: KeypointSet,
+    scale: int = 1,
+    thickness: int | None = None,
 ) -> np.ndarray:
     """(scale H, scale W, 3) uint8 RGB: limbs and joints; occluded joints are rings, missing ones absent.
 
@@ -49,7 +53,9 @@ def overlay_keypoints(
         keypoints: (K, 3) x, y, v in the image's pixels.
         keypoint_set: names and limbs.
         scale: enlargement of the picture, so that joints of small people can be told apart.
+        thickness: of the limbs in pixels of the picture; None is `scale`.
     """
+    thick = scale if thickness is None else thickness
     canvas = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
     # The centre of pixel i comes to lie at scale * (i + 0.5) - 0.5.
     points = np.round(scale * (keypoints[:, :2] + 0.5) - 0.5).astype(int)
@@ -57,11 +63,11 @@ def overlay_keypoints(
     for a, b in keypoint_set.limb_indices:
         if present[a] and present[b]:
             colour = _side_colour(keypoint_set.keypoint_names[a], keypoint_set.keypoint_names[b])
-            cv2.line(canvas, points[a].tolist(), points[b].tolist(), colour, max(1, scale), cv2.LINE_AA)
+            cv2.line(canvas, points[a].tolist(), points[b].tolist(), colour, max(1, thick), cv2.LINE_AA)
     for name, point, v in zip(keypoint_set.keypoint_names, points, keypoints[:, 2], strict=True):
         if v > 0:
-            cv2.circle(canvas, point.tolist(), 2 * scale, (0, 0, 0), -1, cv2.LINE_AA)
-            cv2.circle(canvas, point.tolist(), 2 * scale - 1, _side_colour(name), -1 if v >= 2 else 1, cv2.LINE_AA)
+            cv2.circle(canvas, point.tolist(), 2 * thick, (0, 0, 0), -1, cv2.LINE_AA)
+            cv2.circle(canvas, point.tolist(), 2 * thick - 1, _side_colour(name), -1 if v >= 2 else 1, cv2.LINE_AA)
     return canvas
 
 

@@ -30,6 +30,7 @@ COMMANDS = {
     "train": "Train the parser.",
     "evaluate": "Judge the parser.",
     "report": "Write the page to look at.",
+    "predict": "Parse the people of own photos: parts, person ids, joints, pictures, COCO JSON.",
     "results": "Print the last evaluation as a table.",
     "convert-weights": "Turn a checkpoint of the papers' authors into a model file.",
     "sample": "Draw a sample set in a data set's own layout.",

@@ -41,17 +41,18 @@ def _step(context: Context, section: Dataset) -> Step:
     if section.people == "single":
         return single_step(row_group)
     if params.detector.backend == "annotated":
-        return annotated_step(_rules(params), row_group)
+        return annotated_step(cut_rules(params), row_group)
     from pipeline.detection.loading import load_detector  # torch, which the other ways do without
     from pipeline.steps.detecting import RawPeople
 
     load = partial(load_detector, context.paths.model("detector.safetensors"))
     raw_people = RawPeople(load(), context.paths.scratch, load)
     selection = Selection(params.detector.score, params.detector.mask_nms)
-    return found_step(_rules(params), selection, raw_people, row_group)
+    return found_step(cut_rules(params), selection, raw_people, row_group)
 
 
-def _rules(params: Params) -> CutRules:
+def cut_rules(params: Params) -> CutRules:
+    """How people are cut out, as params.yaml has it."""
     label: int = 0 if params.crop.others == "black" else IGNORE
     if params.crop.others_label is not None:
         label = params.crop.others_label

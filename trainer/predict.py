@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -26,10 +27,24 @@ class Answer:
     Attributes:
         mask: (H, W) uint8 part ids, of the crop's own size.
         keypoints: (K, 3) float64 x, y in crop pixels and the heatmap's peak; no rows where the model has no pose head.
+        confidence: (H, W) float32 probability of the pixel's class; None where it was not asked for.
     """
 
     mask: np.ndarray
     keypoints: np.ndarray
+    confidence: np.ndarray | None = None
+
+
+class _View(NamedTuple):
+    """Logits (C, h, w) of a crop as one scale or mirror image showed it, upright again, and how the crop lay in that."""
+
+    maps: Tensor
+    to_input: np.ndarray
+    input_hw: tuple[int, ...]
+
+
+STRIP_PIXELS = 2**18
+"""Pixels of a crop whose logits are in memory at once, for each class."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,12 +56,14 @@ class CropParser:
         card: how it is fed and what its channels mean.
         device: where the network lies.
         flip: also look at the mirror image.
+        confidence: also tell how sure each pixel's class is.
     """
 
     model: nn.Module
     card: ModelCard
     device: torch.device
     flip: bool = False
+    confidence: bool = False
 
     @cached_property
     def label_set(self) -> LabelSet:
@@ -63,26 +80,50 @@ class CropParser:
         """Answers of a batch of crops, in their order.
 
         The logits of all scales and mirror images are brought to the crop's pixels and summed; the class is the
-        largest sum. A joint is taken from the scale and mirror image where its peak is highest.
+        largest sum, its probability that of their mean. A joint is taken from the scale and mirror image where its peak
+        is highest.
         """
-        logits: list[Tensor | None] = [None] * len(items)
+        views: list[list[_View]] = [[] for _ in items]
         joints: list[list[np.ndarray]] = [[] for _ in items]
         for scale in range(len(items[0].images)):
             images = np.stack([item.images[scale] for item in items])
             for mirrored in (False, True)[: 1 + self.flip]:
                 maps, heatmaps = self._forward(images, mirrored)
                 for place, item in enumerate(items):
-                    on_crop = to_crop(
-                        maps[place], item.to_input[scale], item.mask.shape, images.shape[1:3], self._align
-                    )
-                    before = logits[place]
-                    logits[place] = on_crop if before is None else before + on_crop
+                    views[place].append(_View(maps[place], item.to_input[scale], images.shape[1:3]))
                     if heatmaps is not None:
                         joints[place].append(
                             self._joints(heatmaps[place], item.to_input[scale], images.shape[2], mirrored)
                         )
-        masks = [total.argmax(0).to(torch.uint8).cpu().numpy() for total in logits if total is not None]
-        return [Answer(mask, _highest(found)) for mask, found in zip(masks, joints, strict=True)]
+        return [
+            Answer(mask=mask, keypoints=_highest(found), confidence=confidence)
+            for (mask, confidence), found in zip(
+                (self._classes(seen, item.mask.shape) for seen, item in zip(views, items, strict=True)),
+                joints,
+                strict=True,
+            )
+        ]
+
+    def _classes(self, views: list[_View], crop_hw: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray | None]:
+        """(H, W) uint8 classes of a crop and, where asked for, their (H, W) float32 probabilities.
+
+        A strip of rows at a time: a map per class at the size of a large photo would fill the memory.
+        """
+        height, width = crop_hw
+        mask = np.empty((height, width), np.uint8)
+        confidence = np.empty((height, width), np.float32) if self.confidence else None
+        step = max(1, STRIP_PIXELS // width)
+        for top in range(0, height, step):
+            strip = (min(step, height - top), width)
+            logits = sum(
+                to_crop(view.maps, view.to_input, strip, view.input_hw, self._align, top=top) for view in views
+            )
+            assert isinstance(logits, Tensor)
+            mask[top : top + step] = logits.argmax(0).to(torch.uint8).cpu().numpy()
+            if confidence is not None:
+                mean = logits / len(views)
+                confidence[top : top + step] = torch.exp(mean.amax(0) - mean.logsumexp(0)).cpu().numpy()
+        return mask, confidence
 
     @property
     def _align(self) -> bool:
@@ -129,7 +170,13 @@ def _highest(found: list[np.ndarray]) -> np.ndarray:
 
 
 def to_crop(
-    maps: Tensor, to_input: np.ndarray, crop_hw: tuple[int, int], input_hw: tuple[int, int], align_corners: bool
+    maps: Tensor,
+    to_input: np.ndarray,
+    crop_hw: tuple[int, ...],
+    input_hw: tuple[int, ...],
+    align_corners: bool,
+    *,
+    top: int = 0,
 ) -> Tensor:
     """Bring maps over the network's input to the crop's pixels, in one bilinear step.
 
@@ -139,12 +186,13 @@ def to_crop(
         crop_hw, input_hw: (height, width) in pixels.
         align_corners: how the maps cover the input: its outer pixels' centres at the outer cells' centres, or area on
             area.
+        top: the crop's row that is the first one given, where a strip of `crop_hw` is wanted.
 
     Returns:
         (C, *crop_hw).
     """
     height, width = crop_hw
-    axes = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
+    axes = torch.meshgrid(torch.arange(top, top + height), torch.arange(width), indexing="ij")
     rows, columns = (axis.to(maps.device, torch.float64) for axis in axes)
     sampled = []
     for (by_x, by_y, shift), size in zip(to_input.tolist(), (input_hw[1], input_hw[0]), strict=True):

@@ -117,12 +117,12 @@ class FoundWork:
     def _scenes(self, path: Path) -> Iterator[tuple[Scene, ShardReport]]:
         for record, image, raw in self.raw_people.of(map(image_from_row, iter_rows(path))):
             report = ShardReport()
-            people = _surest(select_people(raw, self.selection.score, self.selection.mask_nms), record, report)
+            people = surest(select_people(raw, self.selection.score, self.selection.mask_nms), record, report)
             provenance = _provenance(record, self.raw_people.teacher_id)
             yield Scene(record, image, people, judge_found(record, people, report), provenance), report
 
 
-def _surest(people: People, record: ImageRecord, report: ShardReport) -> People:
+def surest(people: People, record: ImageRecord, report: ShardReport) -> People:
     """The first people by score, as many as a map of ids holds; the others are counted and listed."""
     if len(people) <= MOST_IDS:
         return people

@@ -157,3 +157,31 @@ def test_joints_are_read_where_the_heatmaps_convention_draws_them(toy, conventio
     np.testing.assert_allclose(keypoints[12], [3.25 * 4 + offset, 20 + offset, 1])
     if flip:  # the same peak of the mirrored image is the left shoulder's, on the other side
         np.testing.assert_allclose(keypoints[13], [31 - (3.25 * 4 + offset), 20 + offset, 1])
+
+
+@pytest.mark.parametrize("strip", [1, 40, 10**6])
+def test_classes_and_their_probability_are_those_of_the_summed_views_strip_by_strip(toy, monkeypatch, strip):
+    class Drawn(torch.nn.Module):
+        align_corners = False
+
+        def forward(self, images):
+            generator = torch.Generator().manual_seed(images.shape[2])
+            return Prediction([3 * torch.randn(len(images), 20, 12, 8, generator=generator)], [], [])
+
+    monkeypatch.setattr("trainer.predict.STRIP_PIXELS", strip)
+    parser = CropParser(Drawn(), make_card(make_params()), torch.device("cpu"), flip=True, confidence=True)
+    samples = ParsingSamples([toy / "toy" / "val"], parser.label_set, parser.keypoint_set)
+    item = JudgedData(samples, parser.card.input_spec, (1.0, 1.5))[0]
+    answer = parser.parse([item])[0]
+    swap = torch.from_numpy(parser.label_set.hflip_lut[:20].astype(int))
+    logits = 0
+    for image, to_input in zip(item.images, item.to_input, strict=True):
+        maps = Drawn()(torch.zeros(1, 3, *image.shape[:2])).parsing[0][0]
+        for seen in (maps, maps.flip(2)[swap]):
+            logits = logits + to_crop(seen, to_input, item.mask.shape, image.shape[:2], False)
+    assert np.array_equal(answer.mask, logits.argmax(0).numpy())
+    np.testing.assert_allclose(answer.confidence, (logits / 4).softmax(0).amax(0).numpy(), rtol=1e-5)
+    assert (
+        answer.keypoints.shape == (0, 3)
+        and CropParser(Drawn(), parser.card, parser.device).parse([item])[0].confidence is None
+    )
