@@ -12,7 +12,7 @@ from dvclive import Live
 from stages.context import Context, pass_context
 from stages.results import table
 from trainer.evaluate import evaluate as evaluate_parser
-from trainer.plots import confusion_picture
+from trainer.plots import confusion_points, iou_points
 
 
 @click.command()
@@ -29,8 +29,9 @@ def evaluate(context: Context) -> None:
 
 
 def _write_plots(folder: Path, judged: dict[str, Any], confusion: np.ndarray) -> None:
-    """Per-class IoU as a plot DVC can compare, the confusion matrix as a picture."""
+    """IoU per class and the confusion matrix, as `dvc plots` and the report read them."""
     with Live(str(folder), dvcyaml=None, save_dvc_exp=False, report=None) as live:
-        points = [{"class": name, "iou": value or 0.0} for name, value in judged["iou"].items()]
-        live.log_plot("iou", points, x="iou", y="class", template="bar_horizontal", title="IoU per class, %")
-        live.log_image("confusion.png", confusion_picture(confusion, list(judged["iou"])))
+        points = iou_points(judged["iou"])
+        live.log_plot("iou", points, x="iou", y="class", template="iou_per_class", title="IoU per class, %")
+        matrix = confusion_points(confusion, list(judged["iou"]))
+        live.log_plot("confusion", matrix, x="predicted", y="true", template="confusion_shares", title="Confusion")

@@ -1,17 +1,23 @@
-"""The confusion matrix as a picture."""
+"""What `evaluate` draws, as tables that DVC's plots and the report read."""
 
 from __future__ import annotations
 
-import io
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
-
-from pipeline.images import decode_image
 
 
-def confusion_picture(confusion: np.ndarray, names: list[str]) -> np.ndarray:
-    """(H, W, 3) uint8 RGB: each row the share of a true class's pixels that went to each predicted class.
+def iou_points(iou: Mapping[str, float | None]) -> list[dict[str, Any]]:
+    """One point per class that is defined: its name, and its IoU in percent."""
+    return [{"class": name, "iou": value} for name, value in iou.items() if value is not None]
+
+
+def confusion_points(confusion: np.ndarray, names: Sequence[str]) -> list[dict[str, Any]]:
+    """One point per true and predicted class: their names, the pixels, and their share of the true class in percent.
+
+    Pairs without a pixel are left out, but for the diagonal, so that every class has its place; a class that does not
+    occur has a share of 0.
 
     Args:
         confusion: (C, C) pixels of true class i predicted as class j.
@@ -22,17 +28,13 @@ def confusion_picture(confusion: np.ndarray, names: list[str]) -> np.ndarray:
     """
     if confusion.shape != (len(names), len(names)):
         raise ValueError(f"confusion: shape {confusion.shape}, expected ({len(names)}, {len(names)})")
-    shares = confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
-    figure = Figure(figsize=(2 + 0.4 * len(names), 1.6 + 0.4 * len(names)), dpi=100, layout="constrained")
-    axes = figure.add_subplot()
-    axes.imshow(shares, vmin=0, vmax=1, cmap="Blues")
-    axes.set_xticks(range(len(names)), names, rotation=90)
-    axes.set_yticks(range(len(names)), names)
-    axes.set_xlabel("predicted")
-    axes.set_ylabel("true")
-    for row, column in np.argwhere(shares >= 0.005):
-        colour = "white" if shares[row, column] > 0.5 else "black"
-        axes.text(column, row, f"{100 * shares[row, column]:.0f}", ha="center", va="center", fontsize=7, color=colour)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", metadata={"Software": None})
-    return decode_image(buffer.getvalue(), "the confusion matrix")
+    shares = 100 * confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
+    return [
+        {
+            "true": names[row],
+            "predicted": names[column],
+            "pixels": int(confusion[row, column]),
+            "share": float(shares[row, column]),
+        }
+        for row, column in np.argwhere((confusion > 0) | np.eye(len(names), dtype=bool))
+    ]

@@ -8,15 +8,17 @@ from string import Template
 
 from pipeline.shards.write import replace_folder, write_whole
 from trainer.report.curves import curves_section
-from trainer.report.gallery import gallery_section
+from trainer.report.gallery import script_data, write_gallery
 from trainer.report.html import escape, join
-from trainer.report.inputs import ReportInputs, read_input
+from trainer.report.inputs import ReportInputs
 from trainer.report.labels import labels_section
-from trainer.report.result import CONFUSION, headline, result_section
+from trainer.report.result import headline, result_section
 from trainer.report.run import run_section
-from trainer.report.worst import worst_section
 
 _HERE = Path(__file__).resolve().parent
+_STYLES = ("page.css", "gallery.css")
+_SCRIPTS = ("tiles.js", "gallery.js", "detail.js")
+"""In this order they stand in the page: a file's functions may be used by those after it."""
 
 
 def build_report(inputs: ReportInputs, out: Path) -> None:
@@ -40,19 +42,18 @@ def build_report(inputs: ReportInputs, out: Path) -> None:
 
 
 def _page(inputs: ReportInputs, folder: Path) -> str:
-    picture = inputs.evaluate_plots / "plots" / "images" / CONFUSION
-    write_whole(folder / CONFUSION, read_input(picture, "hpp evaluate"))
-    told = [make(inputs) for make in (run_section, result_section, curves_section, labels_section)]
-    # Before the gallery, which takes long to draw: predictions that do not belong to the shards are refused at once.
-    worst = worst_section(inputs, folder)
-    gallery = gallery_section(inputs, folder)
+    # What is quickly told comes first, so that a missing input is refused before the pictures are drawn.
+    before = [run_section(inputs), result_section(inputs)]
+    after = [labels_section(inputs), curves_section(inputs)]
     train = inputs.params.train
     return Template(_asset("page.html")).substitute(
         title=escape(f"{train.model} on {', '.join(train.datasets)}"),
-        style=_asset("page.css"),
-        script=_asset("page.js"),
+        style="".join(map(_asset, _STYLES)),
+        script="".join(map(_asset, _SCRIPTS)),
         headline=headline(inputs),
-        sections=join([*told, gallery, worst]),
+        before=join(before),
+        after=join(after),
+        data=script_data(write_gallery(inputs, folder)),
     )
 
 

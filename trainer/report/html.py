@@ -64,7 +64,7 @@ def table(
     ]
     whole = element(
         "table",
-        element("caption", caption),
+        element("caption", element("span", caption)),
         element("thead", element("tr", *titles)),
         element("tbody", join(lines)),
     )

@@ -6,8 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from trainer.report.findings import findings_table
 from trainer.report.html import DASH, Html, bar, element, number, percent, section, size, table
 from trainer.report.inputs import ReportInputs
+from trainer.report.joints import joints_charts
 
 Column = tuple[str, str, Callable[[Any], str]]
 """Title, key in the stage's metrics, how to write the value."""
@@ -27,7 +29,7 @@ STAGES: tuple[tuple[str, str, tuple[Column, ...]], ...] = (
     ),
     (
         "crop",
-        "People cut out; matched, missed and false are against the annotated people",
+        "People cut out; matched, missed, false and doubles (several detections of one person) are against the annotated people",
         (
             ("images", "images", number),
             ("people", "people", number),
@@ -35,6 +37,8 @@ STAGES: tuple[tuple[str, str, tuple[Column, ...]], ...] = (
             ("matched", "matched", number),
             ("missed", "missed", number),
             ("false", "false", number),
+            ("doubles", "doubles", number),
+            ("too small", "small", number),
             ("false share", "false_share", percent),
             ("large people found", "large_people_found", percent),
             ("mask IoU", "mask_iou", percent),
@@ -87,15 +91,18 @@ _POSE_SCORES = {"oks_ap": "OKS AP", "oks_ap50": "OKS AP at 0.5"}
 
 
 def labels_section(inputs: ReportInputs) -> Html:
-    """A table per stage with a row per split, the teachers' scores, and how the classes share the pixels."""
+    """What the gate found, a table per stage with a row per split, the teachers' scores, joints per person, and how the classes share the pixels."""
     tables = [_stage_table(inputs, *stage) for stage in STAGES]
     return section(
         "labels",
         "Label quality",
         tables[0],
+        findings_table(inputs),
         tables[1],
         _teachers(inputs),
-        *tables[2:],
+        tables[2],
+        joints_charts(inputs),
+        *tables[3:],
         element("div", *(_class_shares(inputs, dataset) for dataset in inputs.params.datasets), class_="columns"),
     )
 

@@ -1,7 +1,7 @@
 """A sample's picture and labels as tiles of one size that lie exactly on top of each other.
 
-The picture is opaque, every label is a transparent layer over it. All of them go through the same `Placement`, so a
-label that is off in the page is off in the data.
+The picture is opaque; mask, edges and heatmaps are maps of small numbers that a palette colours, joints are points that
+the page draws. All of them go through the same `Placement`, so a label that is off in the page is off in the data.
 """
 
 from __future__ import annotations
@@ -13,17 +13,18 @@ import cv2
 import numpy as np
 
 from pipeline.geometry.affine import invert, transform_points
-from pipeline.overlay import overlay_keypoints
-from pipeline.taxonomy import IGNORE, KeypointSet, LabelSet
+from pipeline.taxonomy import IGNORE, LabelSet
 
 TILE_HW = (256, 192)
+HEAT_HW = (TILE_HW[0] // 2, TILE_HW[1] // 2)
+"""Heatmaps are smooth: half of the pixels show as much."""
 MARGIN = 2
 """Pixels left free around a tile, so that its neighbour in the sheet never shows."""
-PAPER = (233, 236, 240)
-"""RGB around a picture; the page's style has it, too."""
+EDGE_LEVELS, HEAT_LEVELS = 16, 64
 
 _IGNORED = (128, 128, 128)
 _EDGE = (255, 255, 255)
+_PAPER = 128
 
 
 @dataclass(frozen=True)
@@ -56,53 +57,32 @@ def place(height: int, width: int) -> Placement:
 
 
 def image_tile(image: np.ndarray, placement: Placement) -> np.ndarray:
-    """(H, W, 3) uint8 RGB tile of a crop."""
-    tile = np.full((*TILE_HW, 3), PAPER, np.uint8)
+    """(H, W, 3) uint8 RGB tile of a crop; the page never shows what lies around it."""
+    tile = np.full((*TILE_HW, 3), _PAPER, np.uint8)
     smaller = placement.height < image.shape[0]
     interpolation = cv2.INTER_AREA if smaller else cv2.INTER_CUBIC
     tile[placement.window] = cv2.resize(image, (placement.width, placement.height), interpolation=interpolation)
     return tile
 
 
-def mask_layer(mask: np.ndarray, label_set: LabelSet, placement: Placement) -> np.ndarray:
-    """(H, W, 4) uint8 RGBA: parts in their colours, ignored pixels grey, background clear."""
-    palette = label_set.palette.copy()
-    palette[IGNORE] = _IGNORED
-    ids = cv2.resize(mask, (placement.width, placement.height), interpolation=cv2.INTER_NEAREST_EXACT)
-    layer = _clear()
-    layer[placement.window] = np.dstack([palette[ids], np.where(ids == 0, 0, 255)])
-    return layer
+def mask_tile(mask: np.ndarray, placement: Placement) -> np.ndarray:
+    """(H, W) uint8 part ids, 0 around the crop."""
+    tile = np.zeros(TILE_HW, np.uint8)
+    size = (placement.width, placement.height)
+    tile[placement.window] = cv2.resize(mask, size, interpolation=cv2.INTER_NEAREST_EXACT)
+    return tile
 
 
-def edge_layer(edge: np.ndarray, placement: Placement) -> np.ndarray:
-    """(H, W, 4) uint8 RGBA: edges white, the rest clear."""
-    alpha = cv2.resize(edge * np.uint8(255), (placement.width, placement.height), interpolation=cv2.INTER_AREA)
-    layer = _clear()
-    layer[placement.window] = np.dstack([np.full((*alpha.shape, 3), _EDGE, np.uint8), alpha])
-    return layer
+def edge_tile(edge: np.ndarray, placement: Placement) -> np.ndarray:
+    """(H, W) uint8 below EDGE_LEVELS: how much of the pixel is edge."""
+    share = cv2.resize(edge.astype(np.float32), (placement.width, placement.height), interpolation=cv2.INTER_AREA)
+    tile = np.zeros(TILE_HW, np.uint8)
+    tile[placement.window] = np.round(share * (EDGE_LEVELS - 1))
+    return tile
 
 
-def joint_layer(keypoints: np.ndarray, keypoint_set: KeypointSet, placement: Placement) -> np.ndarray:
-    """(H, W, 4) uint8 RGBA: limbs and joints, the rest clear."""
-    drawn = keypoints.astype(np.float64)
-    in_tile = transform_points(placement.to_tile, drawn[:, :2])
-    # Drawn twice as large on a canvas of half the tile's size: joints of four pixels, limbs of two.
-    drawn[:, :2] = (in_tile + 0.5) / 2 - 0.5
-    half = (TILE_HW[0] // 2, TILE_HW[1] // 2, 3)
-    on_black, on_white = (
-        overlay_keypoints(np.full(half, value, np.uint8), drawn, keypoint_set, scale=2).astype(int)
-        for value in (0, 255)
-    )
-    # What white shines through is clear; the colour follows from the black canvas.
-    alpha = 255 - (on_white - on_black).max(axis=2)
-    colour = np.where(alpha[..., None] > 0, on_black * 255 // np.maximum(alpha, 1)[..., None], 0)
-    return np.dstack([colour.clip(0, 255), alpha]).astype(np.uint8)
-
-
-def heatmap_layer(
-    heatmaps: np.ndarray, to_input: np.ndarray, rules: dict[str, Any], placement: Placement
-) -> np.ndarray:
-    """(H, W, 4) uint8 RGBA: the largest of the heatmaps, clear where they are zero.
+def heatmap_tile(heatmaps: np.ndarray, to_input: np.ndarray, rules: dict[str, Any], placement: Placement) -> np.ndarray:
+    """(H / 2, W / 2) uint8 below HEAT_LEVELS: the largest of the heatmaps, 0 around the crop.
 
     Args:
         heatmaps: (K, h, w) cells; K with the background channel for mula, which is left out.
@@ -112,13 +92,42 @@ def heatmap_layer(
     """
     joints = heatmaps[:-1] if rules["convention"] == "mula" else heatmaps
     strongest = joints.max(axis=0, initial=0).astype(np.float32)
-    to_tile = _compose(placement.to_tile, _compose(invert(to_input), cell_to_input(rules)))
-    warped = cv2.warpAffine(strongest, to_tile, TILE_HW[::-1], flags=cv2.INTER_LINEAR).clip(0, 1)
-    colours = cv2.applyColorMap((255 * warped).astype(np.uint8), cv2.COLORMAP_INFERNO)[..., ::-1]
-    whole = np.dstack([colours, (255 * np.minimum(1, 1.6 * warped) * 0.9).astype(np.uint8)])
-    layer = _clear()
-    layer[placement.window] = whole[placement.window]
-    return layer
+    # Pixel i of the half tile covers the pixels 2i and 2i + 1.
+    to_half = np.array([[0.5, 0, -0.25], [0, 0.5, -0.25]])
+    to_tile = _compose(to_half, _compose(placement.to_tile, _compose(invert(to_input), cell_to_input(rules))))
+    warped = cv2.warpAffine(strongest, to_tile, HEAT_HW[::-1], flags=cv2.INTER_LINEAR).clip(0, 1)
+    return np.round(warped * (HEAT_LEVELS - 1)).astype(np.uint8)
+
+
+def joint_points(keypoints: np.ndarray, placement: Placement) -> list[float]:
+    """x, y, v of joint after joint, in the tile as the page measures it: from its rim, not from a pixel's centre."""
+    points = transform_points(placement.to_tile, keypoints[:, :2].astype(np.float64)) + 0.5
+    return [
+        value
+        for (x, y), v in zip(points.tolist(), keypoints[:, 2].tolist(), strict=True)
+        for value in ((round(x, 1), round(y, 1), int(v)) if v > 0 else (0, 0, 0))
+    ]
+
+
+def mask_palette(label_set: LabelSet) -> np.ndarray:
+    """(256, 4) uint8 RGBA: parts in their colours, ignored pixels grey, background clear."""
+    palette = np.column_stack([label_set.palette, np.full(256, 255, np.uint8)])
+    palette[IGNORE] = (*_IGNORED, 255)
+    palette[0, 3] = 0
+    return palette
+
+
+def edge_palette() -> np.ndarray:
+    """(EDGE_LEVELS, 4) uint8 RGBA: white, the more opaque the more edge."""
+    levels = np.linspace(0, 255, EDGE_LEVELS).round().astype(np.uint8)
+    return np.column_stack([np.tile(np.array(_EDGE, np.uint8), (EDGE_LEVELS, 1)), levels])
+
+
+def heat_palette() -> np.ndarray:
+    """(HEAT_LEVELS, 4) uint8 RGBA: from clear and dark to bright."""
+    levels = np.linspace(0, 1, HEAT_LEVELS)
+    ramp = cv2.applyColorMap((255 * levels).astype(np.uint8)[:, None], cv2.COLORMAP_INFERNO)[:, 0, ::-1]
+    return np.column_stack([ramp, (230 * np.minimum(1, 1.6 * levels)).astype(np.uint8)])
 
 
 def cell_to_input(rules: dict[str, Any]) -> np.ndarray:
@@ -131,7 +140,3 @@ def cell_to_input(rules: dict[str, Any]) -> np.ndarray:
 def _compose(outer: np.ndarray, inner: np.ndarray) -> np.ndarray:
     """(2, 3) float64: `inner` first, then `outer`."""
     return np.column_stack([outer[:, :2] @ inner[:, :2], outer[:, :2] @ inner[:, 2] + outer[:, 2]])
-
-
-def _clear() -> np.ndarray:
-    return np.zeros((*TILE_HW, 4), np.uint8)

@@ -5,17 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 from pipeline.taxonomy import keypoint_set, label_set
+from trainer.report.confusion import confusion_table
 from trainer.report.html import DASH, Html, bar, element, number, section, table
 from trainer.report.inputs import ReportInputs
-from trainer.report.published import LIP_VAL
-
-CONFUSION = "confusion.png"
+from trainer.report.published import LIP_IOU, LIP_IOU_SOURCE, PUBLISHED
 
 _TITLES = {
     "pixel_accuracy": "pixel accuracy",
     "mean_accuracy": "mean accuracy over classes",
     "mean_iou": "mean IoU over classes",
     "foreground_accuracy": "accuracy on people's pixels",
+    "precision": "precision",
+    "recall": "recall",
+    "f1": "F1",
     "pckh_mean": "PCKh@0.5, all joints",
     "pckh_upper_body": "PCKh@0.5, upper body",
 }
@@ -24,34 +26,43 @@ _TITLES = {
 def headline(inputs: ReportInputs) -> Html:
     """The few numbers that say how the run went, each with what it is to be held against."""
     judged = inputs.metric("evaluate")
-    scores, constant, protocol = judged["scores"], judged["constant"], judged["protocol"]
-    cards = [
-        ("mean IoU", _percent(scores.get("mean_iou")), f"best constant answer: {_percent(constant['mean_iou'])}"),
-        ("pixel accuracy", _percent(scores.get("pixel_accuracy")), f"of {number(protocol['images'])} people"),
-        ("PCKh@0.5", _percent(scores.get("pckh_mean")), "joints within half a head's size"),
-    ]
+    scores, protocol = judged["scores"], judged["protocol"]
+    constant = judged.get("constant", {}).get("mean_iou")
+    notes = {
+        "mean_iou": ("mean IoU", "over classes" if constant is None else f"best constant answer: {constant:.1f} %"),
+        "pixel_accuracy": ("pixel accuracy", f"of {number(protocol['images'])} people"),
+        "pckh_mean": ("PCKh@0.5", "joints within half a head's size"),
+    }
+    shown = [key for key in notes if scores.get(key) is not None] or list(scores)[:3]
+    cards = [(*notes.get(key, (_title(key), protocol["split"])), scores[key]) for key in shown]
     return element(
         "ul",
         *(
-            element("li", element("span", title), element("strong", value), element("small", note))
-            for title, value, note in cards
+            element("li", element("span", title), element("strong", _percent(value)), element("small", note))
+            for title, note, value in cards
         ),
         class_="cards",
     )
 
 
 def result_section(inputs: ReportInputs) -> Html:
-    """Scores, published rows, IoU per class, PCKh per joint, the confusion matrix (a picture of that name)."""
+    """Scores, published rows, IoU per class, PCKh per joint, the confusion matrix: what the protocol measures of it."""
     judged = inputs.metric("evaluate")
-    columns = [_scores(judged), _published(inputs, judged), _classes(judged, inputs.params.train.label_set)]
-    if any(value is not None for value in judged["pckh"].values()):
-        columns.append(_joints(judged, inputs.params.train.keypoint_set))
+    tables = [_scores(judged)]
+    if judged["protocol"]["name"] in PUBLISHED:
+        tables.append(_published(inputs, judged))
+    parsed = judged.get("iou") or {}
+    joints = {name: value for name, value in (judged.get("pckh") or {}).items() if value is not None}
+    each = [_classes(parsed, inputs.params.train.label_set)] if parsed else []
+    if joints:
+        each.append(_joints(joints, inputs.params.train.keypoint_set))
     return section(
         "result",
         "Result",
         element("p", _told(judged["protocol"])),
-        element("div", *columns, class_="columns"),
-        _confusion(),
+        element("div", *tables, class_="columns"),
+        element("div", *each, class_="columns uneven"),
+        confusion_table(inputs) if parsed else Html(),
     )
 
 
@@ -65,56 +76,61 @@ def _told(protocol: dict[str, Any]) -> str:
 
 
 def _scores(judged: dict[str, Any]) -> Html:
-    constant = judged["constant"]
-    rows = [
-        [_TITLES.get(name, name.replace("_", " ")), number(value), number(constant.get(name))]
-        for name, value in _in_order(judged["scores"], tuple(_TITLES))
-    ]
-    caption = f"Scores, percent; beside them the best constant answer (every pixel {constant['class']})"
-    return table(caption, ["score", "this run", "constant"], rows)
+    rows = [[_title(name), number(value)] for name, value in _in_order(judged["scores"], tuple(_TITLES))]
+    constant = judged.get("constant")
+    if constant:
+        told = f"mean IoU of the best constant answer (every pixel {constant['class']})"
+        rows.append([told, number(constant["mean_iou"])])
+    return table("Scores, percent", ["score", "this\u00a0run"], rows)
 
 
 def _published(inputs: ReportInputs, judged: dict[str, Any]) -> Html:
     protocol, scores = judged["protocol"], judged["scores"]
+    published = PUBLISHED[protocol["name"]]
     drawn = [name for name in protocol["datasets"] if inputs.params.datasets[name].source == "sample"]
     mine = f"this run, on {', '.join(protocol['datasets'])} {protocol['split']}" + (", drawn sample" if drawn else "")
-    rows = [[mine, *(number(scores.get(name)) for name in ("pixel_accuracy", "mean_accuracy", "mean_iou"))]]
-    rows += [[row.method, *(f"{score:.2f}" for score in row[1:])] for row in reversed(LIP_VAL)]
-    caption = "Published, on the real LIP validation set (CorrPM, CVPR 2020, Table 2)"
+    rows = [[mine, *(number(scores.get(name)) for name in published.columns.values())]]
+    rows += [[_as_published(method), *(f"{score:.2f}" for score in row)] for method, row in reversed(published.rows)]
+    caption = f"Beside what was published on {published.where} ({published.source})"
     note = (
-        f"Not comparable: {', '.join(drawn)} here is the drawn sample, not the photographs of the real LIP."
+        f"Not comparable: {', '.join(drawn)} here is the drawn sample, not {published.where}."
         if drawn
-        else "Comparable only where this run was judged on the whole real LIP validation set by the same protocol."
+        else f"Comparable only where this run was judged on {published.where}, whole and by the same protocol."
     )
     return element(
         "div",
-        table(caption, ["method", "pixel acc.", "mean acc.", "mIoU"], rows, marked=0),
+        table(caption, ["method", *published.columns], rows, marked=0),
         element("p", element("strong", note), class_="note"),
     )
 
 
-def _classes(judged: dict[str, Any], labels: str) -> Html:
+def _classes(iou: dict[str, Any], labels: str) -> Html:
+    """This run's bars; LIP's published columns where the classes are LIP's."""
     names = label_set(labels).part_names
-    rows = [[name, bar(value)] for name, value in _in_order(judged["iou"], names)]
-    note = f"{DASH} stands for a class that neither occurs nor is predicted"
-    return table(f"IoU per class, percent; {note}", ["class", "IoU"], rows, words=(0, 1))
+    published = LIP_IOU if set(names) == set(LIP_IOU["CorrPM"]) else {}
+    rows = [
+        [name, bar(value), *(f"{row[name]:.2f}" for row in published.values())] for name, value in _in_order(iou, names)
+    ]
+    caption = f"IoU per class, percent; {DASH} stands for a class that neither occurs nor is predicted"
+    if published:
+        caption += f". Published on {PUBLISHED['lip'].where}: {LIP_IOU_SOURCE}; P is parsing alone"
+    head = ["class", "this\u00a0run", *(_as_published(method) for method in published)]
+    return table(caption, head, rows, words=(0, 1))
 
 
-def _joints(judged: dict[str, Any], joints: str) -> Html:
-    rows = [[name, bar(value)] for name, value in _in_order(judged["pckh"], keypoint_set(joints).keypoint_names)]
+def _joints(pckh: dict[str, Any], joints: str) -> Html:
+    rows = [[name, bar(value)] for name, value in _in_order(pckh, keypoint_set(joints).keypoint_names)]
     caption = "PCKh@0.5 per joint, percent; pelvis and thorax count in no mean"
-    return table(caption, ["joint", "PCKh"], rows, words=(0, 1))
+    return table(caption, ["joint", "this run"], rows, words=(0, 1))
 
 
-def _confusion() -> Html:
-    told = "Confusion matrix: each row is a true class, each column a predicted one, in percent of the row's pixels"
-    picture = element("img", src=CONFUSION, alt=f"{told}. The diagonal is recall.", loading="lazy")
-    return element(
-        "figure",
-        element("a", picture, href=CONFUSION),
-        element("figcaption", f"{told}. Open it for its full size."),
-        class_="confusion",
-    )
+def _as_published(method: str) -> Html:
+    """A method's name, marked as one whose score was not measured here."""
+    return Html(element("span", method) + " " + element("span", "published", class_="tag"))
+
+
+def _title(name: str) -> str:
+    return _TITLES.get(name, name.replace("_", " "))
 
 
 def _in_order(values: dict[str, Any], names: tuple[str, ...]) -> list[tuple[str, Any]]:

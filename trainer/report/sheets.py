@@ -1,24 +1,36 @@
-"""Sprite sheets: many tiles in one picture, so that the page stays a handful of files."""
+"""Sprite sheets: many tiles in one picture, so that the report stays a handful of files."""
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
-from urllib.parse import quote
 
-import cv2
 import numpy as np
+from PIL import Image
 
 from pipeline.images import encode_jpeg
 from pipeline.shards.write import write_whole
-from trainer.report.html import Html, element
-from trainer.report.layers import PAPER, TILE_HW
 
-COLUMNS = 8
-_JPEG_QUALITY = 86
-_WEBP_QUALITY = {"heatmaps": 80}
-_LOSSLESS = 101
+COLUMNS, ROWS = 10, 12
+PER_SHEET = COLUMNS * ROWS
+_JPEG_QUALITY = 84
+_PNG_LEVEL = 9
+
+
+@dataclass(frozen=True)
+class Tiles:
+    """A sample's tiles: a picture, and maps that a palette colours; None where it has no such label."""
+
+    image: np.ndarray
+    mask: np.ndarray | None = None
+    prediction: np.ndarray | None = None
+    edges: np.ndarray | None = None
+    heatmaps: np.ndarray | None = None
+
+
+LAYERS = tuple(field.name for field in fields(Tiles))
 
 
 @dataclass(frozen=True)
@@ -37,59 +49,48 @@ class SheetGrid:
         """Rows of tiles."""
         return -(-self.count // COLUMNS)
 
-    def style(self, index: int) -> str:
-        """CSS that shows tile number `index`, whatever the size it is shown in."""
+    def position(self, index: int) -> str:
+        """CSS background-position that shows tile number `index`, whatever the size it is shown in."""
         row, column = divmod(index, COLUMNS)
         x = 100 * column / max(1, self.columns - 1)
         y = 100 * row / max(1, self.rows - 1)
-        return f"--x:{x:.4f}%;--y:{y:.4f}%"
+        return f"{x:.5g}% {y:.5g}%"
 
 
-def write_sheets(folder: Path, name: str, tiles: Mapping[str, Sequence[np.ndarray | None]]) -> dict[str, str]:
-    """Write one sheet per layer; layer -> file name, of the layers that any sample has.
+def write_sheet(folder: Path, name: str, tiles: Sequence[Tiles], palettes: Mapping[str, np.ndarray]) -> dict[str, str]:
+    """Write one sheet per layer; layer -> file name, of the layers that any of the samples has.
 
     Args:
         folder: to write into.
-        name: start of the file names, `<name>-<layer>.jpg` or `.webp`.
-        tiles: layer -> a tile per sample, (H, W, 3) RGB or (H, W, 4) RGBA; None where the sample has no such label.
+        name: start of the file names, `<name>-<layer>.jpg` or `.png`.
+        tiles: at most PER_SHEET.
+        palettes: layer -> (N, 4) uint8 RGBA of its numbers, of every layer but the image.
     """
-    files = {}
-    for layer, drawn in tiles.items():
-        if all(tile is None for tile in drawn):
-            continue
-        sheet = _assemble(drawn)
-        files[layer] = f"{name}-{layer}.{'jpg' if sheet.shape[2] == 3 else 'webp'}"
-        write_whole(folder / files[layer], _encode(sheet, _WEBP_QUALITY.get(layer, _LOSSLESS)))
+    files = {"image": f"{name}-image.jpg"}
+    write_whole(folder / files["image"], encode_jpeg(_assemble([one.image for one in tiles]), _JPEG_QUALITY))
+    for layer, palette in palettes.items():
+        drawn: list[np.ndarray | None] = [getattr(one, layer) for one in tiles]
+        if any(tile is not None for tile in drawn):
+            files[layer] = f"{name}-{layer}.png"
+            write_whole(folder / files[layer], encode_indexed(_assemble(drawn), palette))
     return files
 
 
-def sheet_style(grid: SheetGrid, files: dict[str, str]) -> str:
-    """CSS for an element around stacks: the sheets' size in tiles and their files, layer by layer."""
-    urls = "".join(f";--{layer}:url('{quote(file, safe='')}')" for layer, file in files.items())
-    return f"--columns:{grid.columns};--rows:{grid.rows}{urls}"
-
-
-def stack(grid: SheetGrid, index: int, layers: Sequence[str], told: str) -> Html:
-    """Layers of tile number `index` on top of each other, as one picture that `told` describes."""
-    sheets = [element("i", class_=f"layer {layer}") for layer in layers]
-    return element("div", *sheets, class_="stack", role="img", aria_label=told, style=grid.style(index))
+def encode_indexed(ids: np.ndarray, palette: np.ndarray) -> bytes:
+    """PNG of (H, W) uint8 numbers below N, shown in the (N, 4) uint8 RGBA of the palette."""
+    picture = Image.fromarray(ids)
+    picture.putpalette(palette[:, :3].tobytes())
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG", transparency=palette[:, 3].tobytes(), compress_level=_PNG_LEVEL)
+    return buffer.getvalue()
 
 
 def _assemble(tiles: Sequence[np.ndarray | None]) -> np.ndarray:
-    grid, (height, width) = SheetGrid(len(tiles)), TILE_HW
-    channels = next(tile.shape[2] for tile in tiles if tile is not None)
-    sheet = np.zeros((grid.rows * height, grid.columns * width, channels), np.uint8)
-    if channels == 3:
-        sheet[:] = PAPER
+    grid = SheetGrid(len(tiles))
+    height, width, *channels = next(tile.shape for tile in tiles if tile is not None)
+    sheet = np.zeros((grid.rows * height, grid.columns * width, *channels), np.uint8)
     for index, tile in enumerate(tiles):
         if tile is not None:
             row, column = divmod(index, COLUMNS)
             sheet[row * height : (row + 1) * height, column * width : (column + 1) * width] = tile
     return sheet
-
-
-def _encode(sheet: np.ndarray, webp_quality: int) -> bytes:
-    if sheet.shape[2] == 3:
-        return encode_jpeg(sheet, _JPEG_QUALITY)
-    swapped = cv2.cvtColor(sheet, cv2.COLOR_RGBA2BGRA)
-    return cv2.imencode(".webp", swapped, [cv2.IMWRITE_WEBP_QUALITY, webp_quality])[1].tobytes()

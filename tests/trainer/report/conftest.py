@@ -1,4 +1,4 @@
-"""All that a report is made from, in small: the toy set with every label, metrics, plots and predictions."""
+"""All that a report is made from, in small: a set with every label, one with the teacher's joints, metrics, predictions."""
 
 from __future__ import annotations
 
@@ -19,12 +19,15 @@ from pipeline.shards.write import npz_bytes, parquet_bytes
 from pipeline.taxonomy import LABEL_SETS
 from tests.trainer.builders import make_params, make_sample, write_shards
 from trainer.evaluate import PREDICTION_SCHEMA
+from trainer.plots import confusion_points
 from trainer.report import ReportInputs
 from trainer.report.run import split_hash
 
 HOSTILE = "<script>alert('\"&')</script>"
 RULES = {"size": [12, 8], "stride": 4, "sigma": 1.5, "convention": "corrpm"}
 PER_SHARD = 5
+FOUND = 6
+"""People of the set `crowd`, of which the teachers were unsure; no edges, no heatmaps, others' pixels ignored."""
 
 
 def write_inputs(root: Path) -> ReportInputs:
@@ -32,11 +35,19 @@ def write_inputs(root: Path) -> ReportInputs:
     counts = {"train": 30, "val": 14}
     for split, count in counts.items():
         write_split(root, split, count)
+    write_shards(
+        root / "data" / "shards" / "crowd" / "train", [_found(index) for index in range(FOUND)], "cihp", "coco17"
+    )
     _write_metrics(root, counts)
     _write_plots(root)
     _write_predictions(root, counts["val"])
     params = make_params().model_copy(
-        update={"datasets": {"toy": Dataset(layout="lip", label_set="lip", keypoint_set="lip16")}}
+        update={
+            "datasets": {
+                "toy": Dataset(layout="lip", label_set="lip", keypoint_set="lip16"),
+                "crowd": Dataset(layout="cihp", label_set="cihp", splits=("train",)),
+            }
+        }
     )
     return ReportInputs(
         params=params,
@@ -77,6 +88,27 @@ def _labelled(sample: Sample) -> Sample:
     )
 
 
+def _found(index: int) -> Sample:
+    sample = make_sample(index, "train", hw=(40, 44))
+    mask = sample.decode_mask()
+    mask[:, :9] = 255
+    keypoints = np.zeros((17, 3), np.float32)
+    keypoints[:6] = (20, 10, 2)
+    confidence = np.zeros(17, np.float32)
+    confidence[:6] = 0.25
+    return replace(
+        sample,
+        sample_id=f"found.{index}",
+        source_id=f"scene.{index // 2}",
+        dataset="crowd",
+        mask=encode_png(mask),
+        keypoints=keypoints,
+        keypoint_origin=("teacher",) * 6 + ("",) * 11,
+        keypoint_confidence=confidence,
+        score=0.75,
+    )
+
+
 def _heatmaps(sample: Sample) -> np.ndarray:
     points = sample.keypoints.copy()
     points[:, :2] = transform_points(sample.to_heatmap_input, points[:, :2])
@@ -95,7 +127,11 @@ def _write_metrics(root: Path, counts: dict[str, int]) -> None:
         "shard": {"samples": 30, "bytes": 23456, "ignored_share": 0.0, "class_share": dict.fromkeys(names, 0.05)},
     }  # fmt: skip
     for stage, figures in by_stage.items():
-        _write_json(folder / stage / "toy.json", dict.fromkeys(counts, figures))
+        more = {"findings": {"small_masks": 3, "unreadable": 0}} if stage == "ingest" else {}
+        _write_json(folder / stage / "toy.json", {**dict.fromkeys(counts, figures), **more})
+        _write_json(
+            folder / stage / "crowd.json", {"train": figures, **({"findings": {"unreadable": 0}} if more else {})}
+        )
     _write_json(folder / "fit_detector.json", {"weights": "/home/me/rcnn.safetensors", "val": {"mask_ap": 0.5}})
     _write_json(folder / "fit_pose.json", {"weights": "sample", "val": {"oks_ap": 0.4, "people": 12.0}})
     _write_json(folder / "evaluate.json", _judged(root, counts["val"]))
@@ -121,19 +157,21 @@ def _write_plots(root: Path) -> None:
     curves.mkdir(parents=True)
     (curves / "loss.tsv").write_text("step\tloss\n1\t2.0\n2\tnan\n3\t0.5\n")
     (curves / "val_mean_iou.tsv").write_text("step\tval_mean_iou\n3\t21.75\n")
-    pictures = root / "plots" / "evaluate" / "plots" / "images"
-    pictures.mkdir(parents=True)
-    (pictures / "confusion.png").write_bytes(encode_png(np.zeros((4, 4, 3), np.uint8)))
+    names = LABEL_SETS["lip"].part_names
+    confusion = np.eye(len(names), dtype=np.int64) * 60
+    confusion[1, 2] = 140
+    points = confusion_points(confusion, names)
+    _write_json(root / "plots" / "evaluate" / "plots" / "custom" / "confusion.json", points)
 
 
 def _write_predictions(root: Path, count: int) -> None:
-    """Sample i has a mean IoU of 90 - i, but one that has no judged pixel; every answer is background."""
+    """Sample i has a mean IoU of 90 - i, but one that has no judged pixel; every answer is hair in the upper half."""
     folder = root / "data" / "predictions"
     folder.mkdir(parents=True)
     rows = [
         {
             "sample_id": HOSTILE if index == 0 else f"val.{index}_a.b",
-            "mask": encode_png(np.zeros((48 + index, 32), np.uint8)),
+            "mask": encode_png(np.repeat(np.arange(48 + index) < 24, 32).reshape(-1, 32).astype(np.uint8) * 2),
             "pixel_accuracy": 50.0,
             "mean_iou": float("nan") if index == 5 else 90.0 - index,
         }
