@@ -78,7 +78,7 @@ def main() -> None:
         print("training on shuffled labels ...", flush=True)
         train(params, shuffled, work / "shuffled.pt", work / "scratch")
         for label, model in (("true", Path("models/parser.pt")), ("shuffled", work / "shuffled.pt")):
-            results[label] = evaluate(params, model, shards, work / f"predictions-{label}")
+            results[label] = evaluate(params, model, shards, Path("data/ingest"), work / f"predictions-{label}")
     true, wrong = (results[label]["scores"]["mean_iou"] for label in ("true", "shuffled"))
     constant = results["true"]["constant"]["mean_iou"]
     figures = {

@@ -138,6 +138,21 @@ class ImageRecord:
         """(H, W) uint8 person ids, or None."""
         return None if self.people_map is None else decode_map(self.people_map, f"person ids of {self.path}")
 
+    def person_ids(self) -> np.ndarray | None:
+        """(H, W) uint8 ids of the annotated people: their map, or one drawn from their masks, the smaller ones on top.
+
+        None where neither is known. Crowds are nobody.
+        """
+        people = self.people
+        rows = [row for row in range(len(people)) if people.rles[row] is not None and not people.crowd[row]]
+        if self.people_map is not None or not rows:
+            return self.decode_people()
+        ids = np.zeros((self.height, self.width), np.uint8)
+        areas = {row: int(coco_mask.area(people.rles[row])) for row in rows}
+        for row in sorted(rows, key=lambda row: -areas[row]):
+            ids[people.mask(row)] = people.ids[row]
+        return ids
+
 
 @dataclass(frozen=True, eq=False)
 class Sample:

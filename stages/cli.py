@@ -29,6 +29,7 @@ COMMANDS = {
     "shard": "Join everything into train/val/test shards.",
     "train": "Train the parser.",
     "evaluate": "Judge the parser.",
+    "compare": "Set two evaluations side by side; refuses unlike protocols.",
     "report": "Write the page to look at.",
     "predict": "Parse the people of own photos: parts, person ids, joints, pictures, COCO JSON.",
     "results": "Print the last evaluation as a table.",

@@ -31,6 +31,11 @@ class Paths:
         return self.root / "data" / "shards"
 
     @property
+    def images(self) -> Path:
+        """All data sets' records of whole images, as ingest wrote them."""
+        return self.root / "data" / "ingest"
+
+    @property
     def scratch(self) -> Path:
         """Resumable state: ignored by git and by DVC, safe to delete."""
         return self.root / "data" / "scratch"

@@ -30,7 +30,7 @@ def table(judged: Mapping[str, Any]) -> str:
     protocol, constant = judged["protocol"], judged["constant"]
     scores = _in_order(judged["scores"], _SCORES)
     lines = [
-        f"{', '.join(protocol['datasets'])} {protocol['split']}: {protocol['images']} people, protocol {protocol['name']}, "
+        f"{', '.join(protocol['datasets'])} {protocol['split']}: {protocol['images']} {protocol.get('unit', 'people')}, protocol {protocol['name']}, "
         f"flip {'on' if protocol['flip'] else 'off'}, scales {', '.join(map(str, protocol['scales']))}",
         "",
         *(f"  {name.replace('_', ' '):<22}{_number(value):>7}" for name, value in scores.items()),

@@ -202,7 +202,13 @@ def to_crop(
     return functional.grid_sample(maps[None], grid, padding_mode="border", align_corners=align_corners)[0]
 
 
-def parse_all(parser: CropParser, batches: Iterable[list[JudgedItem]]) -> Iterator[tuple[JudgedItem, Answer]]:
-    """Every item with its answer, in order."""
+def parse_all(
+    parser: CropParser, batches: Iterable[list[JudgedItem]], fill: int = 1
+) -> Iterator[tuple[JudgedItem, Answer]]:
+    """Every item with its answer, in order.
+
+    Batches of fewer than `fill` items are fed with their last one repeated: rounding depends on how many are fed.
+    """
     for items in batches:
-        yield from zip(items, parser.parse(items), strict=True)
+        filled = items + [items[-1]] * (fill - len(items))
+        yield from zip(items, parser.parse(filled), strict=False)

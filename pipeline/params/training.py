@@ -173,7 +173,7 @@ class Train(Section):
 class Evaluate(Section):
     """How the parser is judged."""
 
-    protocol: Literal["lip"] = "lip"
+    protocol: Literal["lip", "atr", "cihp", "pascal", "coco"] = "lip"
     split: Literal["val", "test"] = "val"
     flip: bool = False
     scales: tuple[Positive, ...] = (1.0,)

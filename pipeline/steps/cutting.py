@@ -83,7 +83,7 @@ class Scene:
             for index, (person, identity) in enumerate(zip(people.ids, identities, strict=True))
         ]
         self.mask = record.decode_mask()
-        self.ids = _annotated_ids(record)
+        self.ids = record.person_ids()
 
     def cut_all(self, rules: CutRules, report: ShardReport) -> Iterator[Sample]:
         """The crop of every person who is somebody and large enough; the small ones are counted and listed."""
@@ -179,14 +179,3 @@ def _drawn(figures: Sequence[_Figure], window: Window) -> np.ndarray:
     for figure in figures:
         ids[figure.seen_from(window)] = figure.id
     return ids
-
-
-def _annotated_ids(record: ImageRecord) -> np.ndarray | None:
-    """(H, W) uint8 ids of the annotated people: their map, or one drawn from their masks, the smaller ones on top."""
-    people = record.people
-    rows = [row for row in range(len(people)) if people.rles[row] is not None and not people.crowd[row]]
-    if record.people_map is not None or not rows:
-        return record.decode_people()
-    figures = [_figure(people.mask(row), int(people.ids[row]), -1) for row in rows]
-    whole = Window(0, 0, record.width, record.height)
-    return _drawn(sorted(figures, key=lambda figure: -figure.area), whole)

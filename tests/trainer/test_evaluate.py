@@ -59,7 +59,7 @@ def oracle_file(tmp_path, monkeypatch) -> Path:
 
 
 def test_truth_as_prediction_scores_100(toy, tmp_path, oracle_file):
-    result = evaluate(make_params(), oracle_file, toy, tmp_path / "out")
+    result = evaluate(make_params(), oracle_file, toy, tmp_path, tmp_path / "out")
     assert result["scores"]["mean_iou"] == result["scores"]["pixel_accuracy"] == 100
     assert result["iou"]["face"] == 100
     assert result["iou"]["hat"] is None
@@ -71,7 +71,7 @@ def test_truth_as_prediction_scores_100(toy, tmp_path, oracle_file):
 
 @pytest.mark.parametrize("rules", [{"flip": True}, {"scales": [1.0, 1.5]}])
 def test_views_are_brought_back_to_the_crop(toy, tmp_path, oracle_file, rules):
-    result = evaluate(make_params(evaluate=rules), oracle_file, toy, tmp_path / "out")
+    result = evaluate(make_params(evaluate=rules), oracle_file, toy, tmp_path, tmp_path / "out")
     # Toy legs are told apart by colour, so a mirrored view names the wrong side; all else must agree.
     sides = {"left-leg", "right-leg"} if "flip" in rules else set()
     scored = {name: iou for name, iou in result["iou"].items() if iou is not None and name not in sides}
@@ -84,7 +84,7 @@ def test_predictions_are_shards_of_masks_at_the_crops_size(toy, tmp_path, oracle
     params = params.model_copy(update={"shards": params.shards.model_copy(update={"records_per_shard": 3})})
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "stale").touch()
-    result = evaluate(params, oracle_file, toy, tmp_path / "out", lambda *done: steps.append(done))
+    result = evaluate(params, oracle_file, toy, tmp_path, tmp_path / "out", lambda *done: steps.append(done))
     files = sorted(path.name for path in (tmp_path / "out").iterdir())
     assert files == ["part-00000.parquet", "part-00001.parquet"]
     rows = [row for name in files for row in pq.read_table(tmp_path / "out" / name).to_pylist()]
@@ -102,8 +102,8 @@ def test_evaluation_agrees_with_validation_and_repeats(tmp_path):
     root = write_toy_set(tmp_path / "shards", train=8, val=4)
     params = make_params(epochs=2)
     last = train(params, root, tmp_path / "parser.pt", tmp_path / "scratch")
-    first = evaluate(params, tmp_path / "parser.pt", root, tmp_path / "one")
-    second = evaluate(make_params(epochs=2, loader_workers=2), tmp_path / "parser.pt", root, tmp_path / "two")
+    first = evaluate(params, tmp_path / "parser.pt", root, tmp_path, tmp_path / "one")
+    second = evaluate(make_params(epochs=2, loader_workers=2), tmp_path / "parser.pt", root, tmp_path, tmp_path / "two")
     assert first == second
     assert first["scores"]["mean_iou"] == last["val_mean_iou"]
     assert first["scores"]["pckh_mean"] == last["val_pckh_mean"]
@@ -115,12 +115,12 @@ def test_scales_that_the_model_cannot_be_fed_are_named(toy, tmp_path):
     card = make_card(params)
     write_model(tmp_path / "mula.pt", card, model_of(card).state_dict())
     with pytest.raises(ParamsError, match=r"evaluate\.scales: 1\.25: input size: a side of 80 does not fit"):
-        evaluate(params, tmp_path / "mula.pt", toy, tmp_path / "out")
+        evaluate(params, tmp_path / "mula.pt", toy, tmp_path, tmp_path / "out")
 
 
 def test_missing_model_is_named(toy, tmp_path):
     with pytest.raises(DataError, match=r"parser\.pt: not found"):
-        evaluate(make_params(), tmp_path / "parser.pt", toy, tmp_path / "out")
+        evaluate(make_params(), tmp_path / "parser.pt", toy, tmp_path, tmp_path / "out")
 
 
 @pytest.mark.parametrize("align", [False, True])

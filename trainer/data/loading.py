@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from torch.utils.data import DataLoader, Dataset
 
+from pipeline.taxonomy import IGNORE
 from trainer.data.augment import place, warp_image
 from trainer.data.samples import ParsingSamples
 from trainer.data.worker_memory import as_it_is, one_thread
@@ -34,10 +35,14 @@ class JudgedItem(NamedTuple):
 class JudgedData(Dataset[JudgedItem]):
     """Samples without augmentation, letterboxed to the input size times each scale."""
 
-    def __init__(self, samples: ParsingSamples, spec: InputSpec, scales: tuple[float, ...]) -> None:
+    def __init__(
+        self, samples: ParsingSamples, spec: InputSpec, scales: tuple[float, ...], labelled: bool = True
+    ) -> None:
+        """A sample without a part mask is an error if they must be `labelled`, else its mask is all 255."""
         self.samples = samples
         self.spec = spec
         self.scales = scales
+        self.labelled = labelled
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -47,11 +52,12 @@ class JudgedData(Dataset[JudgedItem]):
         sample = self.samples[index]
         image = sample.decode_image()
         places = [place(image.shape[:2], scaled(self.spec.size, scale)) for scale in self.scales]
+        untold = sample.mask is None and not self.labelled
         return JudgedItem(
             sample.sample_id,
             tuple(warp_image(image, placement, self.spec.fill) for placement in places),
             tuple(placement.to_input for placement in places),
-            self.samples.mask(index, sample),
+            np.full(image.shape[:2], IGNORE, np.uint8) if untold else self.samples.mask(index, sample),
             self.samples.keypoints(index, sample),
         )
 

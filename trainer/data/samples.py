@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from itertools import accumulate
@@ -44,8 +45,8 @@ class ParsingSamples:
         self.keypoint_set = keypoint_set
         self.shards = [open_shards(folder) for folder in folders]
         self._ends = list(accumulate(len(shards) for shards in self.shards))
-        self._luts = [_label_lut(shards, label_set, label_maps) for shards in self.shards]
-        self._sources = [_keypoint_source(shards) for shards in self.shards]
+        self._luts = [label_table(shards, label_set, label_maps) for shards in self.shards]
+        self._sources = [keypoint_source(shards) for shards in self.shards]
         self.read_together = max(shards.manifest.parameters.get("row_group", 1) for shards in self.shards)
         if not len(self):
             raise DataError(f"{', '.join(map(str, folders))}: no samples. Run `hpp shard` first")
@@ -92,8 +93,19 @@ class ParsingSamples:
         return folder, index - (self._ends[folder - 1] if folder else 0)
 
 
-def _label_lut(shards: Shards, target: LabelSet, label_maps: Mapping[str, Mapping[str, str]]) -> np.ndarray:
-    """(256,) uint8 table from the folder's label set to `target`."""
+def split_hash(samples: ParsingSamples) -> str:
+    """SHA-256 of the shards' hashes in their order: equal for equal samples, wherever they lie."""
+    hashes = [shard.sha256 for shards in samples.shards for shard in shards.manifest.shards]
+    return hashlib.sha256("\n".join(hashes).encode()).hexdigest()
+
+
+def label_table(shards: Shards, target: LabelSet, label_maps: Mapping[str, Mapping[str, str]]) -> np.ndarray:
+    """(256,) uint8 table from the folder's label set to `target`; `label_maps` as of ParsingSamples.
+
+    Raises:
+        DataError: the folder's masks have no label set.
+        ParamsError: it has classes that `target` lacks.
+    """
     source = shards.manifest.parts
     if source is None:
         raise DataError(f"{shards.folder}: its samples have no part masks to learn from or to judge by")
@@ -105,7 +117,12 @@ def _label_lut(shards: Shards, target: LabelSet, label_maps: Mapping[str, Mappin
         ) from error
 
 
-def _keypoint_source(shards: Shards) -> KeypointSet | None:
+def keypoint_source(shards: Shards) -> KeypointSet | None:
+    """The keypoint set of a folder's joints; None where it has none.
+
+    Raises:
+        DataError: the set is unknown.
+    """
     try:
         return shards.manifest.keypoints
     except ValueError as error:

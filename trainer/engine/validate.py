@@ -24,7 +24,7 @@ def validate(
     data = JudgedData(split, parser.card.input_spec, (1.0,))
     batches = share(-(-len(data) // batch_size), fabric.global_rank, fabric.world_size)
     mine = range(batches.start * batch_size, min(batches.stop * batch_size, len(data)))
-    for item, answer in parse_all(parser, judged_loader(Subset(data, mine), batch_size, workers)):
+    for item, answer in parse_all(parser, judged_loader(Subset(data, mine), batch_size, workers), batch_size):
         scores.update(item, answer)
     computed = merged(fabric, scores).compute()["scores"]
     return {f"val_{name}": value for name, value in computed.items() if value is not None}

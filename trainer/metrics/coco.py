@@ -61,7 +61,13 @@ def keypoint_ap(
     Raises:
         ValueError: the lists differ in length or a shape is wrong.
     """
-    joints = keypoint_set(keypoints)
+    return keypoint_set_ap(predictions, truths, keypoint_set(keypoints))
+
+
+def keypoint_set_ap(
+    predictions: Sequence[Mapping[str, Any]], truths: Sequence[Mapping[str, Any]], joints: KeypointSet
+) -> dict[str, float]:
+    """As `keypoint_ap`, of a keypoint set that need not be known by its name."""
     if len(predictions) != len(truths):
         raise ValueError(f"predictions: {len(predictions)} images, expected the {len(truths)} of the truths")
     annotations: list[dict[str, Any]] = []

@@ -18,8 +18,7 @@ from pipeline.images import decode_map
 from pipeline.records import Sample
 from pipeline.shards.read import iter_rows
 from pipeline.taxonomy import keypoint_set, label_set
-from trainer.data.samples import ParsingSamples
-from trainer.evaluate import split_hash
+from trainer.data.samples import ParsingSamples, split_hash
 from trainer.report.inputs import ReportInputs
 
 _GROUPS_KEPT = 16

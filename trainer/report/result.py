@@ -30,7 +30,7 @@ def headline(inputs: ReportInputs) -> Html:
     constant = judged.get("constant", {}).get("mean_iou")
     notes = {
         "mean_iou": ("mean IoU", "over classes" if constant is None else f"best constant answer: {constant:.1f} %"),
-        "pixel_accuracy": ("pixel accuracy", f"of {number(protocol['images'])} people"),
+        "pixel_accuracy": ("pixel accuracy", f"of {number(protocol['images'])} {protocol.get('unit', 'people')}"),
         "pckh_mean": ("PCKh@0.5", "joints within half a head's size"),
     }
     shown = [key for key in notes if scores.get(key) is not None] or list(scores)[:3]
@@ -69,7 +69,7 @@ def result_section(inputs: ReportInputs) -> Html:
 def _told(protocol: dict[str, Any]) -> str:
     scales = ", ".join(f"{scale:g}" for scale in protocol["scales"])
     return (
-        f"{', '.join(protocol['datasets'])} {protocol['split']}: {protocol['images']} people. "
+        f"{', '.join(protocol['datasets'])} {protocol['split']}: {protocol['images']} {protocol.get('unit', 'people')}. "
         f"Resolution: {protocol['resolution']}. Protocol {protocol['name']}, flip {'on' if protocol['flip'] else 'off'}, scales {scales}; "
         f"{protocol['averaging']}. Split hash {protocol['split_sha256'][:16]}."
     )
