@@ -36,6 +36,7 @@ COMMANDS = {
     "convert-weights": "Turn a checkpoint of the papers' authors into a model file.",
     "sample": "Draw a sample set in a data set's own layout.",
     "show": "Draw a contact sheet of a data set's labels.",
+    "export-model": "Write a trained parser as an ONNX file for other runtimes.",
     "export": "Write a data set's labels in the layout that another tool expects.",
 }
 """Command -> what `hpp --help` says of it. Each lives in stages/<name>.py, which is imported when it is called."""

@@ -19,6 +19,7 @@ from trainer.models.corrpm import CORRPM_ROWS, CorrPM
 from trainer.models.mula import MULA_ROWS, MuLA
 from trainer.models.multi_task import MultiTask
 from trainer.models.prediction import ParsingNetwork, Prediction
+from trainer.models.prediction_path import for_prediction
 
 MODELS: Mapping[str, Callable[..., ParsingNetwork]] = MappingProxyType(
     {
@@ -121,6 +122,7 @@ __all__ = [
     "ParsingNetwork",
     "Prediction",
     "build_model",
+    "for_prediction",
     "load_model",
     "model_feeding",
     "model_names",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -71,6 +73,9 @@ class Tailoring(nn.Module):
     """R + U * kernels * V * R: a representation refined by a decomposed convolution with given kernels (Eq. 5-7).
 
     The authors' code adds a ReLU behind U, in the hourglass network with a norm before it.
+
+    Attributes:
+        convolve: dynamic_depthwise, or another form of it.
     """
 
     def __init__(self, channels: int, kernels: nn.Module, finish: nn.Module) -> None:
@@ -80,8 +85,9 @@ class Tailoring(nn.Module):
         self.before = nn.Conv2d(channels, channels, 1)
         self.after = nn.Conv2d(channels, channels, 1)
         self.finish = finish
+        self.convolve: Callable[[Tensor, Tensor], Tensor] = dynamic_depthwise
 
     def forward(self, own: Tensor, partner: Tensor) -> Tensor:
         """Own and partner's representation, each (N, C, h, w) -> the own one refined (N, C, h, w)."""
-        complement = dynamic_depthwise(self.before(own), self.kernels(partner))
+        complement = self.convolve(self.before(own), self.kernels(partner))
         return own + self.finish(self.after(complement))

@@ -1,0 +1,132 @@
+"""CorrPM in the form that predicts fastest: linear layers that follow each other become one, at the smallest size."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from trainer.models.corrpm import CorrPM
+from trainer.models.folding import Joined
+from trainer.models.layers import resize, size_of
+from trainer.models.prediction import ParsingNetwork, Prediction
+
+_MAP_CELLS = 2**21
+"""Cells of the relation map that are held at once, per image: 8 MB."""
+
+
+class CorrPMPrediction(ParsingNetwork):
+    """What a trained CorrPM answers, without its coarse parsing; equal up to rounding.
+
+    - Context and edge features pass their 1x1 convolutions before they are upsampled.
+    - The edge feature has no activation: its fusion goes into W_a and into the edge's prediction.
+    - Nothing but sums lies between the relation map and the parsing: W_b and the classifier are applied to the values.
+    """
+
+    def __init__(self, network: CorrPM, parsing_only: bool) -> None:
+        """From a network whose norms are folded; shares its weights."""
+        super().__init__()
+        self.align_corners, self.design, self.parsing_only = network.align_corners, network.design, parsing_only
+        self.backbone, self.context = network.backbone, network.context
+        factors = network.design.factors
+        self.edge_reduce: nn.ModuleList | None = None
+        self.pose_encoder = network.pose_encoder if "pose" in factors else None
+        fuse, activation = _parts(network.decoder.fuse)
+        channels = fuse.out_channels
+        self.decode = Joined(list(_matrix(fuse).split([channels, fuse.in_channels - channels], 1)), fuse.bias,
+                             activation, align_corners=False)  # fmt: skip
+        levels: tuple[Tensor, ...] = ()
+        if "edge" in factors:
+            encoder = network.edge_encoder
+            self.edge_reduce = encoder.reduce
+            levels = _matrix(encoder.fuse).split(channels // 2, 1)
+            predict = _matrix(encoder.predict)
+            self.edge_predict = Joined(
+                [predict @ level for level in levels], encoder.predict.bias, nn.Identity(), self.align_corners
+            )
+        self.refined = network.refined
+        if network.design.fusion == "none":
+            return
+        correlated = network.design.fusion == "correlate"
+        self.hybrid: Joined | None = None
+        if factors:
+            block = network.nonlocal_block if correlated else network.concatenation
+            hybrid, activation = _parts(block.hybrid)
+            own, *shares = _matrix(hybrid).split(channels, 1)
+            of_edge = [share for share, factor in zip(shares, factors, strict=True) if factor == "edge"]
+            of_pose = [share for share, factor in zip(shares, factors, strict=True) if factor == "pose"]
+            weights = [own]
+            if of_edge:
+                weights += [sum(of_edge) @ level for level in levels]
+            if of_pose:
+                weights.append(torch.stack(of_pose).sum(0))
+            self.hybrid = Joined(weights, hybrid.bias, activation, self.align_corners)
+        if correlated:
+            self.correlation = _Correlation(network)
+
+    def forward(self, images: Tensor) -> Prediction:
+        """Images (N, 3, H, W) -> the refined parsing, and the edge and pose maps unless only the parsing is asked for."""
+        res2, res3, res4, res5 = self.backbone(images)
+        size = size_of(res2)
+        parsing = self.decode([self.context(res5), res2], size)
+        found = Prediction([])
+        met = [parsing]
+        if self.edge_reduce is not None:
+            reduced = [reduce(level) for reduce, level in zip(self.edge_reduce, (res2, res3, res4), strict=True)]
+            met += reduced
+            if not self.parsing_only:
+                found.edge.append(self.edge_predict(reduced, size))
+        if self.pose_encoder is not None:
+            feature = resize(self.pose_encoder.upsample(res5), size, align_corners=True)
+            met.append(feature)
+            if not self.parsing_only:
+                found.pose.append(self.pose_encoder.predict(feature))
+        if self.design.fusion == "none":
+            found.parsing.append(self.refined(parsing))
+            return found
+        hybrid = parsing if self.hybrid is None else self.hybrid(met, size)
+        correlate = self.design.fusion == "correlate"
+        found.parsing.append(self.correlation(hybrid, parsing) if correlate else self.refined(hybrid))
+        return found
+
+
+class _Correlation(nn.Module):
+    """The non-local block and the classifier behind it: f_h and f_p -> parsing logits.
+
+    With R the classifier after W_b, R (S f_p1) is S (R f_p1): the values that S gathers have as many channels as there
+    are classes. The relation map is held a few rows at a time.
+    """
+
+    def __init__(self, network: CorrPM) -> None:
+        super().__init__()
+        block = network.nonlocal_block
+        self.query, self.key, self.value, self.pool = block.query, block.key, block.value, block.pool
+        restore = block.restore[0] if isinstance(block.restore, nn.Sequential) else block.restore
+        classify = _matrix(network.refined)
+        bias = network.refined.bias + classify @ restore.bias
+        self.skip = Joined([classify], bias, nn.Identity(), align_corners=False)
+        self.register_buffer("classes", (classify @ _matrix(restore)).detach())
+
+    def forward(self, hybrid: Tensor, parsing: Tensor) -> Tensor:
+        """f_h and f_p (N, C, h, w) -> (N, classes, h, w)."""
+        size = size_of(parsing)
+        queries = self.query(hybrid).flatten(2).transpose(1, 2)
+        keys = self.pool(self.key(parsing)).flatten(2)
+        values = self.classes @ self.pool(self.value(parsing)).flatten(2)
+        rows = max(1, _MAP_CELLS // keys.shape[2])
+        gathered = [
+            torch.softmax(part @ keys, dim=2) @ values.transpose(1, 2) for part in queries.split(rows, dim=1)
+        ]  # fmt: skip
+        logits = torch.cat(gathered, dim=1).transpose(1, 2).unflatten(2, size)
+        return logits + self.skip([parsing], size)
+
+
+def _matrix(convolution: nn.Conv2d) -> Tensor:
+    """The weight of a 1x1 convolution: (outputs, inputs)."""
+    return convolution.weight.detach().flatten(1)
+
+
+def _parts(layers: nn.Module) -> tuple[nn.Conv2d, nn.Module]:
+    """The convolution of a folded conv_norm, or of a bare convolution, and the activation behind it."""
+    if isinstance(layers, nn.Sequential):
+        return layers[0], layers[2]
+    return layers, nn.Identity()

@@ -1,0 +1,74 @@
+"""A trained network made ready to predict: the same answers, sooner."""
+
+from __future__ import annotations
+
+import copy
+from contextlib import nullcontext
+
+import torch
+from torch import Tensor
+
+from trainer.models.corrpm import CorrPM
+from trainer.models.corrpm_prediction import CorrPMPrediction
+from trainer.models.folding import drop_padded_taps, fold_norms
+from trainer.models.mula import MuLA
+from trainer.models.prediction import ParsingNetwork, Prediction
+
+
+def for_prediction(
+    network: ParsingNetwork, *, parsing_only: bool = False, dtype: torch.dtype = torch.float32
+) -> ParsingNetwork:
+    """A network that gives the answers of a trained one, with less to compute. The trained one stays as it is.
+
+    Norms are folded into convolutions, taps that see only padding are left out, and CorrPM's linear layers are merged
+    and moved before its upsampling. In float32 answers are equal up to rounding: about 1e-6 of the largest value.
+
+    Args:
+        network: with trained weights; its norms' running statistics are used.
+        parsing_only: give no edges, joints and centroids, and leave out what only they need.
+        dtype: that convolutions and matrix products are computed in; fastest_dtype says what suits the processor.
+
+    Returns:
+        A network in evaluation mode whose Prediction holds one map, the answer, of each head, of the images' type.
+    """
+    return _ForPrediction(network, parsing_only, dtype).eval()
+
+
+def fastest_dtype() -> torch.dtype:
+    """bfloat16 where this machine's CPU computes in it (AVX-512 BF16, AMX, Arm's BF16), else float32."""
+    found = torch.cpu.get_capabilities()
+    return torch.bfloat16 if any(found.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16")) else torch.float32
+
+
+class _ForPrediction(ParsingNetwork):
+    """The prepared network behind the face of the trained one."""
+
+    def __init__(self, network: ParsingNetwork, parsing_only: bool, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.align_corners, self.pose_background = network.align_corners, network.pose_background
+        self.feeding = network.feeding
+        self.parsing_only, self.dtype = parsing_only, dtype
+        prepared = copy.deepcopy(network).eval().requires_grad_(False)
+        fold_norms(prepared)
+        drop_padded_taps(prepared)
+        if isinstance(prepared, MuLA) and parsing_only:
+            # The last stage's pose is only tailored for the pose classifier.
+            for task in set(prepared.exchanges[-1].tailoring) & {"pose"}:
+                del prepared.exchanges[-1].tailoring[task]
+        self.network = CorrPMPrediction(prepared, parsing_only) if isinstance(prepared, CorrPM) else prepared
+        self.network.requires_grad_(False).to(memory_format=torch.channels_last)
+
+    def forward(self, images: Tensor) -> Prediction:
+        """Images (N, 3, H, W) -> the answers."""
+        self.check_images(images)
+        images = images.contiguous(memory_format=torch.channels_last)
+        lower = self.dtype in (torch.bfloat16, torch.float16)
+        with torch.autocast(images.device.type, self.dtype) if lower else nullcontext():
+            found = self.network(images)
+        heads = (found.parsing, found.edge, found.pose, found.centroids)
+        answers = [[maps[-1].to(images.dtype)] if maps else [] for maps in heads]
+        return Prediction(*answers[:1]) if self.parsing_only else Prediction(*answers)
+
+    def check_input_size(self, size: tuple[int, int]) -> None:
+        """As the trained network has it."""
+        self.network.check_input_size(size)
