@@ -157,7 +157,7 @@ def _exported(module: _Answers, images: Tensor) -> Any:
         )  # fmt: skip
     if program is None:
         raise RuntimeError("torch.onnx.export gave no program")
-    graphs = [program.model.graph, *program.model.functions.values()]
+    graphs: list[Any] = [program.model.graph, *program.model.functions.values()]
     for node in (node for graph in graphs for node in graph.all_nodes()):
         node.metadata_props.clear()
         for value in node.outputs:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -98,12 +100,14 @@ class _Correlation(nn.Module):
 
     def __init__(self, network: CorrPM) -> None:
         super().__init__()
-        block = network.nonlocal_block
+        block: Any = network.nonlocal_block
         self.query, self.key, self.value, self.pool = block.query, block.key, block.value, block.pool
-        restore = block.restore[0] if isinstance(block.restore, nn.Sequential) else block.restore
-        classify = _matrix(network.refined)
-        bias = network.refined.bias + classify @ restore.bias
+        restore: Any = block.restore[0] if isinstance(block.restore, nn.Sequential) else block.restore
+        refined: Any = network.refined
+        classify = _matrix(refined)
+        bias = (refined.bias + classify @ restore.bias).detach()
         self.skip = Joined([classify], bias, nn.Identity(), align_corners=False)
+        self.classes: Tensor
         self.register_buffer("classes", (classify @ _matrix(restore)).detach())
 
     def forward(self, hybrid: Tensor, parsing: Tensor) -> Tensor:
@@ -120,13 +124,14 @@ class _Correlation(nn.Module):
         return logits + self.skip([parsing], size)
 
 
-def _matrix(convolution: nn.Conv2d) -> Tensor:
+def _matrix(convolution: Any) -> Tensor:
     """The weight of a 1x1 convolution: (outputs, inputs)."""
     return convolution.weight.detach().flatten(1)
 
 
-def _parts(layers: nn.Module) -> tuple[nn.Conv2d, nn.Module]:
+def _parts(layers: Any) -> tuple[nn.Conv2d, nn.Module]:
     """The convolution of a folded conv_norm, or of a bare convolution, and the activation behind it."""
     if isinstance(layers, nn.Sequential):
-        return layers[0], layers[2]
+        convolution: Any = layers[0]
+        return convolution, layers[2]
     return layers, nn.Identity()

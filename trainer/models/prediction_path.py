@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from contextlib import nullcontext
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -52,9 +53,10 @@ class _ForPrediction(ParsingNetwork):
         fold_norms(prepared)
         drop_padded_taps(prepared)
         if isinstance(prepared, MuLA) and parsing_only:
-            # The last stage's pose is only tailored for the pose classifier.
-            for task in set(prepared.exchanges[-1].tailoring) & {"pose"}:
-                del prepared.exchanges[-1].tailoring[task]
+            # The last stage's pose is tailored for the pose classifier alone.
+            tailoring: Any = prepared.exchanges[-1].tailoring
+            if "pose" in tailoring:
+                del tailoring["pose"]
         self.network = CorrPMPrediction(prepared, parsing_only) if isinstance(prepared, CorrPM) else prepared
         self.network.requires_grad_(False).to(memory_format=torch.channels_last)
 
