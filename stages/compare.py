@@ -31,14 +31,13 @@ def compare(context: Context, a: Path, b: Path) -> None:
     first, second = (read_evaluation(path) for path in (a, b))
     rows = compare_evaluations(first, second)
     protocol = first["protocol"]
-    click.echo(
-        f"{', '.join(protocol['datasets'])} {protocol['split']}, {protocol['images']} {protocol.get('unit', 'people')}, ",
-        nl=False,
+    judged = (
+        f"{', '.join(protocol['datasets'])} {protocol['split']}, {protocol['images']} {protocol.get('unit', 'people')}"
     )
-    click.echo(f"protocol {protocol['name']}\nA: {a}\nB: {b}")
-    sizes = [tuple(judged["protocol"].get("input_size", ())) for judged in (first, second)]
+    click.echo(f"{judged}, protocol {protocol['name']}\nA: {a}\nB: {b}")
+    sizes = ["x".join(map(str, one["protocol"]["input_size"])) for one in (first, second)]
     if sizes[0] != sizes[1]:
-        click.echo(f"fed at {_size(sizes[0])} and {_size(sizes[1])} pixels (height x width)")
+        click.echo(f"fed at {sizes[0]} and {sizes[1]} pixels (height x width)")
     for table, group in groupby(rows, key=lambda row: row.table):
         click.echo(f"\n{_TITLES[table]:<24}{'A':>8}{'B':>8}{'B - A':>9}")
         for row in group:
@@ -72,7 +71,3 @@ def _line(row: Row) -> str:
 
 def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.2f}"
-
-
-def _size(size: tuple[int, ...]) -> str:
-    return "x".join(map(str, size)) or "-"

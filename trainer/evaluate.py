@@ -199,7 +199,7 @@ def _judged_rows(bench: Bench, counts: _Counts, images_root: Path, progress: Pro
     for done, (item, answer) in enumerate(passing, start=1):
         if not whole_images:
             counts.crop(item, answer)
-        alone = ParsingMetrics(len(bench.parser.label_set)).update(answer.mask, item.mask).compute()
+        alone = ParsingMetrics(len(bench.parser.label_set)).update(answer.counted, item.mask).compute()
         yield {
             "sample_id": item.sample_id,
             "mask": encode_png(answer.mask),

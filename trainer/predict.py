@@ -28,11 +28,18 @@ class Answer:
         mask: (H, W) uint8 part ids, of the crop's own size.
         keypoints: (K, 3) float64 x, y in crop pixels and the heatmap's peak; no rows where the model has no pose head.
         confidence: (H, W) float32 probability of the pixel's class; None where it was not asked for.
+        labels: the mask where the network lies, to be counted there; None where it lies nowhere else.
     """
 
     mask: np.ndarray
     keypoints: np.ndarray
     confidence: np.ndarray | None = None
+    labels: Tensor | None = None
+
+    @property
+    def counted(self) -> np.ndarray | Tensor:
+        """The mask where counting it is fastest."""
+        return self.mask if self.labels is None else self.labels
 
 
 class _View(NamedTuple):
@@ -96,21 +103,21 @@ class CropParser:
                             self._joints(heatmaps[place], item.to_input[scale], images.shape[2], mirrored)
                         )
         return [
-            Answer(mask=mask, keypoints=_highest(found), confidence=confidence)
-            for (mask, confidence), found in zip(
+            Answer(labels.cpu().numpy(), _highest(found), confidence, labels)
+            for (labels, confidence), found in zip(
                 (self._classes(seen, item.mask.shape) for seen, item in zip(views, items, strict=True)),
                 joints,
                 strict=True,
             )
         ]
 
-    def _classes(self, views: list[_View], crop_hw: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray | None]:
-        """(H, W) uint8 classes of a crop and, where asked for, their (H, W) float32 probabilities.
+    def _classes(self, views: list[_View], crop_hw: tuple[int, ...]) -> tuple[Tensor, np.ndarray | None]:
+        """(H, W) uint8 classes of a crop, on the device, and, where asked for, their (H, W) float32 probabilities.
 
         A strip of rows at a time: a map per class at the size of a large photo would fill the memory.
         """
         height, width = crop_hw
-        mask = np.empty((height, width), np.uint8)
+        labels = torch.empty((height, width), dtype=torch.uint8, device=self.device)
         confidence = np.empty((height, width), np.float32) if self.confidence else None
         step = max(1, STRIP_PIXELS // width)
         for top in range(0, height, step):
@@ -119,11 +126,11 @@ class CropParser:
                 to_crop(view.maps, view.to_input, strip, view.input_hw, self._align, top=top) for view in views
             )
             assert isinstance(logits, Tensor)
-            mask[top : top + step] = logits.argmax(0).to(torch.uint8).cpu().numpy()
+            labels[top : top + step] = logits.argmax(0).to(torch.uint8)
             if confidence is not None:
                 mean = logits / len(views)
                 confidence[top : top + step] = torch.exp(mean.amax(0) - mean.logsumexp(0)).cpu().numpy()
-        return mask, confidence
+        return labels, confidence
 
     @property
     def _align(self) -> bool:

@@ -61,7 +61,7 @@ class Scores(PixelScores):
 
     def update(self, item: JudgedItem, answer: Answer) -> None:
         """Count one crop."""
-        self.parsing.update(answer.mask, item.mask)
+        self.parsing.update(answer.counted, item.mask)
         if self.joints is not None and len(answer.keypoints):
             self._posed = True
             truth = np.where(item.keypoints[:, 2:] > 0, item.keypoints[:, :2], np.nan)

@@ -31,7 +31,7 @@ class CropProtocol(PixelScores):
 
     def update(self, item: JudgedItem, answer: Answer) -> None:
         """Count one crop."""
-        self.parsing.update(answer.mask, item.mask)
+        self.parsing.update(answer.counted, item.mask)
 
 
 class ImageProtocol(PixelScores):
