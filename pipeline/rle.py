@@ -28,6 +28,8 @@ def check_rle(rle: Mapping[str, Any]) -> None:
         ValueError: the counts are no RLE, or their sum is not the image's area.
     """
     counts = rle["counts"]
+    if not isinstance(counts, str | bytes):
+        raise ValueError(f"counts: {type(counts).__name__}, expected the text of a run-length mask")
     runs: list[int] = []
     value = shift = 0
     # As in COCO's maskApi: five bits a character, the sixth says that more follow, and from the third run on the

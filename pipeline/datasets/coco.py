@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections import defaultdict
 from pathlib import PurePosixPath
 from typing import Any
@@ -13,6 +12,8 @@ from pipeline.errors import DataError
 from pipeline.sources.archives import Archives, Member
 
 NUM_KEYPOINTS = 17
+_FARTHEST = 1e6
+"""Pixels beyond which a coordinate is none."""
 _HINT = "Place COCO's train2017.zip, val2017.zip and annotations_trainval2017.zip there"
 
 
@@ -41,11 +42,11 @@ def coco_items(archives: Archives, split: str, _: ReaderOptions = PLAIN, /) -> l
             (image["id"], PurePosixPath(image["file_name"]), (int(image["height"]), int(image["width"])))
             for image in content["images"]
         ]
-    except (KeyError, TypeError, ValueError) as error:
+        unlisted = set(people) - {image_id for image_id, _, _ in listed}
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise DataError(
             f"{table.name}: not COCO's form, {error!r} is missing or of another type. Get it again"
         ) from error
-    unlisted = set(people) - {image_id for image_id, _, _ in listed}
     if unlisted:
         raise DataError(
             f"{table.name}: has people of image {min(map(str, unlisted))}, which its list of images lacks. Get it again"
@@ -105,7 +106,7 @@ def parse_annotation(annotation: dict[str, Any], name: str, num_keypoints: int) 
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= _FARTHEST
 
 
 COCO = Layout("coco", ("train", "val"), coco_items, {"train": 118287, "val": 5000}, ("coco17",))

@@ -53,11 +53,12 @@ def coco_json_items(archives: Archives, split: str, options: ReaderOptions = PLA
                 )
         listed = [(image["id"], _file_name(image), image) for image in content["images"]]
         sizes = [(int(image["height"]), int(image["width"])) for _, _, image in listed]
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        ids = {image_id for image_id, *_ in listed}
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise DataError(
             f"{table.name}: not COCO's form, {error!r} is missing or of another type. Export it again"
         ) from error
-    _refuse_strays({image_id for image_id, *_ in listed}, (*people, *regions), table.name)
+    _refuse_strays(ids, (*people, *regions), table.name)
     names = ids_of_paths([name for _, name, _ in listed], table.name)
     shared = _sharing(split, options)
     ours = set(names if len(shared) == 1 else drawn_splits(names, shared, options.seed)[split])

@@ -25,6 +25,8 @@ MOST_PEOPLE = 254
 
 _VOC_CLASSES = 21
 _TOLD = 8
+_FAR = 10
+"""Times an image's height and width together, beyond which no outline leads."""
 _LUMA = (0.299, 0.587, 0.114)
 
 
@@ -146,12 +148,16 @@ def whole_rle(segmentation: Any, image_hw: tuple[int, int], name: str) -> Rle:
                 rle = coco_mask.frPyObjects({"size": list(rle["size"]), "counts": list(rle["counts"])}, height, width)
             check_rle(rle)
         else:
-            rings = [list(ring) for ring in segmentation]
+            rings = [[float(value) for value in ring] for ring in segmentation]
+            far = _FAR * (height + width)
+            beyond = next((value for ring in rings for value in ring if not abs(value) <= far), None)
+            if beyond is not None:  # pycocotools steps through every pixel of an outline, however far it goes
+                raise ValueError(f"a coordinate of {beyond:g} in an image of {width}x{height}")
             odd = next((len(ring) for ring in rings if len(ring) < 6 or len(ring) % 2), None)
             if odd is not None:  # pycocotools takes four numbers for a box, and fewer for a bug
                 raise ValueError(f"a ring of {odd} numbers, expected x, y of three points at least")
             rle = coco_mask.merge(coco_mask.frPyObjects(rings, height, width))
-    except (TypeError, ValueError, KeyError, IndexError) as error:
+    except (TypeError, ValueError, KeyError, IndexError, OverflowError) as error:
         raise DataError(f"{name}: a segmentation is no polygon and no RLE ({error}). Mend the annotation") from error
     if list(rle["size"]) != [height, width]:
         raise SizesDiffer(f"{name}: a mask of {rle['size']}, the image is {[height, width]}. Mend the annotation")

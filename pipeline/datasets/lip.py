@@ -82,8 +82,12 @@ def parse_pose_csv(text: str, name: str) -> dict[str, tuple[float, ...]]:
     Raises:
         DataError: a row has another number of fields, a field is no number or infinite, or a file stands there twice.
     """
+    try:
+        table = list(csv.reader(io.StringIO(text)))
+    except csv.Error as error:
+        raise DataError(f"{name}: no readable csv ({error}). Get the file again") from error
     rows: dict[str, tuple[float, ...]] = {}
-    for number, fields in enumerate(csv.reader(io.StringIO(text)), start=1):
+    for number, fields in enumerate(table, start=1):
         if not fields:
             continue
         if len(fields) != 1 + 3 * NUM_JOINTS:

@@ -12,6 +12,8 @@ from typing import Any
 from pipeline.errors import DataError
 
 NUM_JOINTS = 16
+_FARTHEST = 1e6
+"""Pixels beyond which a coordinate is none; nan is that of a missing joint."""
 _KEYS = ("joints", "joint_self")
 
 
@@ -58,5 +60,5 @@ def _is_point(joint: Any) -> bool:
     return (
         isinstance(joint, list)
         and len(joint) >= 2
-        and all(isinstance(value, int | float) and not math.isinf(value) for value in joint[:2])
+        and all(isinstance(value, int | float) and not abs(value) > _FARTHEST for value in joint[:2])
     )
