@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import io
-import warnings
-from collections.abc import Iterator
 
 import cv2
 import numpy as np
 from PIL import Image
 
 from pipeline.errors import DataError
+from pipeline.image_headers import JPEG, PNG, has_end, is_whole_png, refuse_huge
 
-_JPEG, _PNG = b"\xff\xd8", b"\x89PNG\r\n\x1a\n"
-_SCAN = 0xDA
-_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-"""JPEG markers of frames, whose segments hold the size."""
 _PALETTE = 3
 SIDEWAYS = (5, 6, 7, 8)
 """EXIF orientations whose upright image has its height for the stored one's width."""
@@ -23,8 +18,6 @@ _ORIENTATION = 0x0112
 """EXIF's tag."""
 PNG_LEVEL = 6
 JPEG_QUALITY = 95
-MAX_PIXELS = 100_000_000
-"""An image that declares more is refused before memory is taken for it; 300 MB as colours."""
 
 
 def decode_image(data: bytes, name: str) -> np.ndarray:
@@ -38,7 +31,7 @@ def decode_image(data: bytes, name: str) -> np.ndarray:
         DataError: the bytes are no whole image.
     """
     refuse_huge(data, name)
-    if data[:2] == _JPEG and not _has_end(data):
+    if data[:2] == JPEG and not has_end(data):
         # libjpeg fills the missing rows with grey and only warns.
         raise DataError(f"{name}: the JPEG is cut off ({len(data)} bytes, no end marker). Get the file again")
     pixels = _decode(data, cv2.IMREAD_COLOR)
@@ -63,7 +56,7 @@ def decode_map(data: bytes, name: str) -> np.ndarray:
         DataError: the bytes are no whole PNG, or it has more channels or bits.
     """
     refuse_huge(data, name)
-    pixels = _decode(data, cv2.IMREAD_UNCHANGED) if data.startswith(_PNG) else None
+    pixels = _decode(data, cv2.IMREAD_UNCHANGED) if data.startswith(PNG) else None
     if pixels is None:
         raise DataError(f"{name}: not a readable PNG ({len(data)} bytes). Get the file again")
     bits, colour_type = data[24], data[25]
@@ -85,7 +78,7 @@ def decode_red(data: bytes, name: str) -> np.ndarray:
         DataError: the bytes are no whole PNG of 8 bits.
     """
     refuse_huge(data, name)
-    pixels = _decode(data, cv2.IMREAD_UNCHANGED) if data.startswith(_PNG) else None
+    pixels = _decode(data, cv2.IMREAD_UNCHANGED) if data.startswith(PNG) else None
     if pixels is not None and data[25] != _PALETTE and pixels.ndim == 3 and pixels.dtype == np.uint8:
         return pixels[..., 2].copy()
     return decode_map(data, name)
@@ -98,7 +91,7 @@ def decode_colours(data: bytes, name: str) -> np.ndarray | None:
         DataError: a pixel is transparent, or the channels have 16 bits.
     """
     refuse_huge(data, name)
-    pixels = _decode(data, cv2.IMREAD_UNCHANGED) if data.startswith(_PNG) else None
+    pixels = _decode(data, cv2.IMREAD_UNCHANGED) if data.startswith(PNG) else None
     if pixels is None or data[25] == _PALETTE or pixels.ndim == 2:
         return None
     if pixels.dtype != np.uint8 or pixels.shape[2] not in (3, 4):
@@ -112,73 +105,19 @@ def decode_colours(data: bytes, name: str) -> np.ndarray | None:
 
 def decode_colour_table(data: bytes) -> np.ndarray | None:
     """(H, W, 3) uint8 RGB of a PNG with a colour table; None of any other."""
-    if not data.startswith(_PNG) or data[25] != _PALETTE:
+    if not data.startswith(PNG) or data[25] != _PALETTE:
         return None
     return np.array(Image.open(io.BytesIO(data)).convert("RGB"))
 
 
 def _decode(data: bytes, flags: int) -> np.ndarray | None:
     """OpenCV's pixels, None where it finds no whole image."""
-    if not data:
+    if not data or (data.startswith(PNG) and not is_whole_png(data)):
         return None
     try:
         return cv2.imdecode(np.frombuffer(data, dtype=np.uint8), flags)
     except cv2.error:  # more pixels than it takes
         return None
-
-
-def refuse_huge(data: bytes, name: str) -> None:
-    """Look at the size that an image file declares, before anything is decoded.
-
-    Raises:
-        DataError: it is more than MAX_PIXELS.
-    """
-    size = _declared_hw(data)
-    if size is not None and size[0] * size[1] > MAX_PIXELS:
-        raise DataError(
-            f"{name}: declares {size[1]} x {size[0]} pixels, more than the {MAX_PIXELS:,} that are taken. Scale it down"
-        )
-
-
-def _declared_hw(data: bytes) -> tuple[int, int] | None:
-    """(height, width) as stored, from the file's header; None where there is none to read."""
-    if data.startswith(_PNG):
-        return (int.from_bytes(data[20:24], "big"), int.from_bytes(data[16:20], "big")) if len(data) >= 24 else None
-    if data[:2] == _JPEG:
-        for marker, place in _segments(data):
-            if marker in _FRAMES:
-                return int.from_bytes(data[place + 3 : place + 5], "big"), int.from_bytes(
-                    data[place + 5 : place + 7], "big"
-                )
-        return None
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            width, height = Image.open(io.BytesIO(data)).size
-    except Image.DecompressionBombError:
-        return MAX_PIXELS, MAX_PIXELS
-    except (OSError, ValueError, SyntaxError):
-        return None
-    return height, width
-
-
-def _segments(jpeg: bytes) -> Iterator[tuple[int, int]]:
-    """Markers of a JPEG's segments with the place of their length, up to its scan."""
-    place = 2
-    while place + 4 <= len(jpeg) and jpeg[place] == 0xFF:
-        marker = jpeg[place + 1]
-        if marker == 0xFF:
-            place += 1
-            continue
-        yield marker, place + 2
-        if marker == _SCAN:
-            return
-        place += 2 + int.from_bytes(jpeg[place + 2 : place + 4], "big")
-
-
-def _has_end(jpeg: bytes) -> bool:
-    """Whether a JPEG's own data end; an embedded preview's end lies before its start, a phone's extras behind it."""
-    return any(marker == _SCAN and jpeg.find(b"\xff\xd9", place) >= 0 for marker, place in _segments(jpeg))
 
 
 def encode_png(array: np.ndarray) -> bytes:

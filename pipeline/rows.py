@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from pipeline.errors import DataError
 from pipeline.records import ImageRecord, People, Sample
 
 _IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
@@ -128,8 +130,28 @@ def people_from_rows(persons: Sequence[Mapping[str, Any]]) -> People:
     )
 
 
+@contextmanager
+def _told(row: Mapping[str, Any]) -> Iterator[None]:
+    """A row that lacks a column, or has another kind of value in one, is the user's to mend."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(
+            f"row of sample {row.get('sample_id')!r}: no whole record ({error!r}). Run the stage that makes its shard again"
+        ) from error
+
+
 def image_from_row(row: Mapping[str, Any]) -> ImageRecord:
-    """The record of a row of IMAGE_SCHEMA."""
+    """The record of a row of IMAGE_SCHEMA.
+
+    Raises:
+        DataError: a column is missing or of another kind.
+    """
+    with _told(row):
+        return _image(row)
+
+
+def _image(row: Mapping[str, Any]) -> ImageRecord:
     return ImageRecord(
         sample_id=row["sample_id"],
         dataset=row["dataset"],
@@ -170,11 +192,20 @@ def sample_row(sample: Sample) -> dict[str, Any]:
 
 
 def sample_from_row(row: Mapping[str, Any]) -> Sample:
-    """The sample of a row of SAMPLE_SCHEMA."""
+    """The sample of a row of SAMPLE_SCHEMA.
+
+    Raises:
+        DataError: a column is missing or of another kind.
+    """
+    with _told(row):
+        return _sample(row)
+
+
+def _sample(row: Mapping[str, Any]) -> Sample:
     box = _array(row["box"], np.float32, (4,))
     to_source = _array(row["to_source"], np.float64, (2, 3))
     if box is None or to_source is None:
-        raise ValueError(f"row: sample {row['sample_id']!r} lacks its box or its to_source matrix")
+        raise ValueError("it lacks its box or its to_source matrix")
     return Sample(
         sample_id=row["sample_id"],
         source_id=row["source_id"],

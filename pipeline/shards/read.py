@@ -126,7 +126,16 @@ class Shards(Sequence[Any]):
         path, maps = self._npz(shard, os.getpid())
         try:
             return maps[sample.sample_id]
-        except (KeyError, OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        except (
+            KeyError,
+            OSError,
+            ValueError,
+            EOFError,
+            MemoryError,
+            NotImplementedError,
+            zipfile.BadZipFile,
+            zlib.error,
+        ) as error:
             raise DataError(f"{path}: {sample.sample_id} cannot be read ({error}). Run `hpp heatmaps` again") from error
 
     def heatmaps_manifest(self) -> tuple[Path, Manifest]:
@@ -183,7 +192,7 @@ class Shards(Sequence[Any]):
         path = folder / manifest.shards[shard].name
         try:
             return path, np.load(path, allow_pickle=False)
-        except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        except (OSError, ValueError, EOFError, NotImplementedError, zipfile.BadZipFile) as error:
             raise DataError(f"{path}: not a whole npz shard ({error}). Run `hpp heatmaps` again") from error
 
 

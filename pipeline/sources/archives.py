@@ -200,7 +200,9 @@ class Archives:
                     self._open[chain] = ZipContainer(self._container(chain[:-1]).inner(chain[-1], scratch))
             except NotPlain as error:
                 raise DataError(f"{name}: {error}") from error
-            except (OSError, EOFError, struct.error, zlib.error, zipfile.BadZipFile, tarfile.TarError) as error:
+            except (
+                OSError, EOFError, NotImplementedError, ValueError, struct.error, zlib.error, zipfile.BadZipFile, tarfile.TarError,
+            ) as error:  # fmt: skip
                 kind = "zip" if _is_inner(chain[-1]) else "tar"
                 raise DataError(f"{name}: not a whole {kind} archive ({error}). Get it again") from error
         return self._open[chain]
