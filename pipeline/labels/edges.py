@@ -17,6 +17,9 @@ _PAIRS: tuple[tuple[_Place, _Place, _Place], ...] = (
 )
 """Both pixels of all pairs of neighbours, and which one of them a border marks."""
 
+_PARTNERS = np.array([[0, 1, 0], [0, 1, 1], [1, 0, 1]], np.uint8)
+"""The same seen from the marked pixel: itself, above, right, lower left, lower right."""
+
 
 def edge_map(mask: np.ndarray, width: int = 3, ignore: int = 255) -> np.ndarray:
     """The borders between different labels of a mask.
@@ -38,13 +41,16 @@ def edge_map(mask: np.ndarray, width: int = 3, ignore: int = 255) -> np.ndarray:
     """
     _check_map("mask", mask)
     _check_numbers(width, ignore)
-    valid = mask != ignore if (mask == ignore).any() else None
-
-    def differ(first: _Place, second: _Place) -> np.ndarray:
-        differs: np.ndarray = mask[first] != mask[second]
-        return differs if valid is None else differs & valid[first] & valid[second]
-
-    return _drawn(mask.shape, differ, width)
+    mask = np.ascontiguousarray(mask)
+    # A pixel has a mark where it and its partners are not all alike: their largest label is not their smallest.
+    if (mask.max() < ignore) or not (mask == ignore).any():
+        edge = cv2.dilate(mask, _PARTNERS) != cv2.erode(mask, _PARTNERS)
+    else:
+        # Ignored partners are neither the largest nor the smallest.
+        learned = (mask != ignore).view(np.uint8)
+        largest, smallest = cv2.dilate(mask * learned, _PARTNERS), cv2.erode(mask | (learned - 1), _PARTNERS)
+        edge = (largest != smallest) & learned.view(bool)
+    return _widened(edge.view(np.uint8), width)
 
 
 def people_edge_map(people: np.ndarray, mask: np.ndarray, width: int = 3, ignore: int = 255) -> np.ndarray:
@@ -85,9 +91,12 @@ def _drawn(shape: tuple[int, ...], differ: Callable[[_Place, _Place], np.ndarray
     edge = np.zeros(shape, dtype=np.uint8)
     for first, second, marked in _PAIRS:
         edge[marked] |= differ(first, second).view(np.uint8)
-    if width > 1:
-        return np.asarray(cv2.dilate(edge, np.ones((width, width), dtype=np.uint8)), dtype=np.uint8)
-    return edge
+    return _widened(edge, width)
+
+
+def _widened(edge: np.ndarray, width: int) -> np.ndarray:
+    """(H, W) uint8 marks dilated by a square of `width`."""
+    return edge if width == 1 else np.asarray(cv2.dilate(edge, np.ones((width, width), np.uint8)), np.uint8)
 
 
 def _check_map(name: str, values: np.ndarray) -> None:

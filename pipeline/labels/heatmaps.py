@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 MULA_CUT = 4.6052
@@ -21,7 +23,7 @@ def gaussian_heatmaps(
     """One Gaussian per keypoint on a grid `stride` times coarser than the input.
 
     Args:
-        keypoints: (K, 3) x, y, v in input pixels; v <= 0 gives a map of zeros.
+        keypoints: (K, 3) x, y, v in input pixels, or (..., K, 3) for many samples; v <= 0 gives a map of zeros.
         size: (h, w) of the heatmaps, in cells.
         stride: input pixels per cell.
         sigma: standard deviation, in cells or in input pixels.
@@ -33,54 +35,76 @@ def gaussian_heatmaps(
             exact: the same cells, uncut, no background.
 
     Returns:
-        (K, h, w) float32 in [0, 1], (K + 1, h, w) for mula.
+        (..., K, h, w) float32 in [0, 1], (..., K + 1, h, w) for mula.
 
     Raises:
         ValueError: an argument is of another shape, sign or name; it is named.
     """
     points = _checked(keypoints, size, stride, sigma, sigma_space, convention)
     space = sigma_space or DEFAULT_SIGMA_SPACE[convention]
-    present = points[:, 2] > 0
+    present = points[..., 2] > 0
     # A missing keypoint may hold anything, nan too; its map is zeros whatever it is.
-    xy = np.where(present[:, None], points[:, :2], 0.0)
+    xy = np.where(present[..., None], points[..., :2], 0.0)
     if convention == "corrpm":
-        sigma_cells = sigma if space == "cells" else sigma / stride
-        columns, rows = (_window(xy[:, axis], size[1 - axis], stride, sigma_cells) for axis in (0, 1))
-        maps = rows[:, :, None] * columns[:, None, :]
-    else:
-        sigma_px = sigma if space == "input" else sigma * stride
-        columns, rows = (_exponents(xy[:, axis], size[1 - axis], stride, sigma_px) for axis in (0, 1))
-        exponents = rows[:, :, None] + columns[:, None, :]
-        maps = np.exp(-exponents)
-        if convention == "mula":
-            maps[exponents > MULA_CUT] = 0
-    maps[~present] = 0
-    if convention == "mula":
-        background = 1 - maps.max(axis=0, initial=0, keepdims=True)
-        maps = np.concatenate([maps, background])
-    return maps.astype(np.float32)
+        return _separable(
+            _windows(xy / stride, max(size), sigma if space == "cells" else sigma / stride), present, size
+        )
+    sigma_px = sigma if space == "input" else sigma * stride
+    if convention == "exact":
+        return _separable(np.exp(-_exponents(xy, np.arange(max(size)), stride, sigma_px)), present, size)
+    return _with_background(xy, present, size, stride, sigma_px)
 
 
-def _window(positions: np.ndarray, cells: int, stride: int, sigma_cells: float) -> np.ndarray:
-    """(K, cells) Gaussian along one axis around the rounded centre, zero outside the window."""
-    centre = np.trunc(positions / stride + 0.5)
-    distance = np.arange(cells) - centre[:, None]
-    return np.where(np.abs(distance) <= int(3 * sigma_cells), np.exp(-(distance**2) / (2 * sigma_cells**2)), 0)
+def _separable(profiles: np.ndarray, present: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """(..., K, h, w) products of (..., K, 2, cells) profiles along x and y."""
+    lines = profiles.astype(np.float32, copy=False)
+    lines[~present] = 0
+    # einsum runs along the rows of the result, a broadcast product makes a loop of each.
+    return np.einsum("...h,...w->...hw", lines[..., 1, : size[0]], lines[..., 0, : size[1]])
 
 
-def _exponents(positions: np.ndarray, cells: int, stride: int, sigma_px: float) -> np.ndarray:
-    """(K, cells) squared distances along one axis over twice the variance."""
-    centres = stride / 2 - 0.5 + np.arange(cells) * stride
-    return (centres - positions[:, None]) ** 2 / (2 * sigma_px**2)
+def _windows(positions: np.ndarray, cells: int, sigma_cells: float) -> np.ndarray:
+    """(..., cells) float32 Gaussian around the rounded positions, in cells, zero outside the window."""
+    reach = int(3 * sigma_cells)
+    line = np.zeros(2 * (cells + reach) + 1, np.float32)
+    line[cells : cells + 2 * reach + 1] = np.exp(-(np.arange(-reach, reach + 1) ** 2) / (2 * sigma_cells**2))
+    centre = np.clip(np.trunc(positions + 0.5), -1 - reach, cells + reach).astype(np.intp)
+    return line[np.arange(cells) + (cells + reach - centre)[..., None]]
+
+
+def _exponents(positions: np.ndarray, cells: np.ndarray, stride: int, sigma_px: float) -> np.ndarray:
+    """Squared distances of cells from positions in input pixels, (..., n) for (...), over twice the variance."""
+    centres = stride / 2 - 0.5 + cells * stride
+    return (centres - positions[..., None]) ** 2 / (2 * sigma_px**2)
+
+
+def _with_background(
+    xy: np.ndarray, present: np.ndarray, size: tuple[int, int], stride: int, sigma_px: float
+) -> np.ndarray:
+    """(..., K + 1, h, w) cut Gaussians and their background; only the cells that a Gaussian reaches are computed."""
+    *leading, count, _ = xy.shape
+    maps = np.zeros((*leading, count + 1, *size), np.float32)
+    reach = sigma_px * math.sqrt(2 * MULA_CUT)
+    side = min(int(2 * reach / stride) + 2, max(size))
+    first = np.floor((xy[present] - reach - stride / 2 + 0.5) / stride) + 1
+    first = np.clip(first, 0, np.maximum(np.array(size[::-1]) - side, 0)).astype(int)
+    exponents = _exponents(xy[present], first[..., None] + np.arange(side), stride, sigma_px)
+    patches = exponents[:, 1, :, None] + exponents[:, 0, None, :]
+    patches = np.where(patches > MULA_CUT, 0, np.exp(-patches)).astype(np.float32)
+    for place, (x, y), patch in zip(np.argwhere(present).tolist(), first.tolist(), patches, strict=True):
+        target = maps[(*place, slice(y, y + side), slice(x, x + side))]
+        target[...] = patch[: target.shape[0], : target.shape[1]]
+    np.subtract(1, maps[..., :-1, :, :].max(axis=-3, initial=0), out=maps[..., -1, :, :])
+    return maps
 
 
 def _checked(
     keypoints: np.ndarray, size: tuple[int, int], stride: int, sigma: float, sigma_space: str | None, convention: str
 ) -> np.ndarray:
     points = np.asarray(keypoints, dtype=np.float64)
-    if points.ndim != 2 or points.shape[1] != 3:
-        raise ValueError(f"keypoints: shape {points.shape}, expected (K, 3) of x, y, v")
-    if not np.isfinite(points[points[:, 2] > 0]).all():
+    if points.ndim < 2 or points.shape[-1] != 3:
+        raise ValueError(f"keypoints: shape {points.shape}, expected (K, 3) or (..., K, 3) of x, y, v")
+    if not np.isfinite(points[points[..., 2] > 0]).all():
         raise ValueError("keypoints: a keypoint with v > 0 is nan or infinite, expected numbers")
     if not isinstance(size, tuple | list) or len(size) != 2 or not all(_is_count(side) for side in size):
         raise ValueError(f"size: {size!r}, expected (h, w) of at least one cell each")

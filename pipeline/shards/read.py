@@ -27,6 +27,22 @@ GROUPS_KEPT = 32
 """Row groups of a split that stay in memory, the last ones read."""
 
 
+def _groups(path: Path, columns: Sequence[str] | None) -> Iterator[pa.Table]:
+    """The row groups of one parquet shard in order."""
+    try:
+        # Read ahead by Arrow's threads, a data set's shards leave more and more memory behind.
+        with pq.ParquetFile(path, pre_buffer=False, page_checksum_verification=True) as file:
+            lacking = {name.split(".")[0] for name in columns or ()} - set(file.schema_arrow.names)
+            if lacking:
+                raise DataError(f"{path}: has no column {min(lacking)!r}. Run the stage that makes it again")
+            if not file.num_row_groups:
+                yield file.schema_arrow.empty_table()
+            for group in range(file.num_row_groups):
+                yield file.read_row_group(group, columns=columns, use_threads=False)
+    except (OSError, pa.ArrowException) as error:
+        raise DataError(f"{path}: not a whole parquet shard ({error}). Run the stage that makes it again") from error
+
+
 def iter_rows(path: Path, columns: Sequence[str] | None = None) -> Iterator[dict[str, Any]]:
     """The rows of one parquet shard in order; a row group at a time is in memory.
 
@@ -36,16 +52,17 @@ def iter_rows(path: Path, columns: Sequence[str] | None = None) -> Iterator[dict
     Raises:
         DataError: the file is missing, no whole parquet file, or lacks a column.
     """
-    try:
-        # Read ahead by Arrow's threads, a data set's shards leave more and more memory behind.
-        with pq.ParquetFile(path, pre_buffer=False, page_checksum_verification=True) as file:
-            lacking = {name.split(".")[0] for name in columns or ()} - set(file.schema_arrow.names)
-            if lacking:
-                raise DataError(f"{path}: has no column {min(lacking)!r}. Run the stage that makes it again")
-            for group in range(file.num_row_groups):
-                yield from file.read_row_group(group, columns=columns, use_threads=False).to_pylist()
-    except (OSError, pa.ArrowException) as error:
-        raise DataError(f"{path}: not a whole parquet shard ({error}). Run the stage that makes it again") from error
+    for group in _groups(path, columns):
+        yield from group.to_pylist()
+
+
+def read_table(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
+    """One parquet shard as it is stored, nothing turned into Python's objects; see `iter_rows`.
+
+    Raises:
+        DataError: as `iter_rows`.
+    """
+    return pa.concat_tables(_groups(path, columns)).combine_chunks()
 
 
 def read_rows(path: Path, columns: Sequence[str] | None = None) -> list[dict[str, Any]]:
@@ -205,4 +222,4 @@ def open_shards(folder: str | Path) -> Shards:
     return Shards(Path(folder))
 
 
-__all__ = ["ImageRecord", "Sample", "Shards", "iter_rows", "open_shards", "read_rows"]
+__all__ = ["ImageRecord", "Sample", "Shards", "iter_rows", "open_shards", "read_rows", "read_table"]

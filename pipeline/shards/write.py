@@ -32,7 +32,11 @@ def write_whole(path: Path, data: bytes) -> None:
 
 def parquet_bytes(rows: Iterable[Mapping[str, Any]], schema: pa.Schema, row_group: int) -> bytes:
     """A parquet file of the rows, zstd, `row_group` rows being the unit of reading; pages have checksums that readers verify."""
-    table = pa.Table.from_pylist([dict(row) for row in rows], schema=schema)
+    return table_bytes(pa.Table.from_pylist([dict(row) for row in rows], schema=schema), row_group)
+
+
+def table_bytes(table: pa.Table, row_group: int) -> bytes:
+    """As `parquet_bytes`, of rows that are a table already."""
     buffer = io.BytesIO()
     pq.write_table(
         table,

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.images import decode_map, encode_png
+import cv2
+
+from pipeline.images import decode_map, encode_bits
 from pipeline.labels.edges import edge_map, people_edge_map
 from pipeline.rows import EDGE_SCHEMA
 from pipeline.shards.read import iter_rows
@@ -13,7 +15,7 @@ from pipeline.shards.step import ShardReport, Step
 from pipeline.shards.write import parquet_bytes
 from pipeline.taxonomy import IGNORE
 
-VERSION = 3
+VERSION = 4
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,7 @@ class EdgeWork:
     def __call__(self, inputs: tuple[Path]) -> tuple[bytes, ShardReport]:
         """The parquet bytes of the shard's edge maps; None where a crop has no mask."""
         rows, report = [], ShardReport()
-        for crop in iter_rows(inputs[0], ["sample_id", "mask", "people"]):
+        for crop in iter_rows(inputs[0], ["sample_id", "mask", *(["people"] if self.between_people else [])]):
             edge = None
             if crop["mask"] is not None:
                 mask = decode_map(crop["mask"], f"mask of {crop['sample_id']}")
@@ -41,8 +43,8 @@ class EdgeWork:
                     edge |= people_edge_map(people, mask, self.width, IGNORE)
                 report.counts["masks"] += 1
                 report.counts["pixels"] += mask.size
-                report.counts["edge_pixels"] += int(edge.sum())
-            rows.append({"sample_id": crop["sample_id"], "edge": None if edge is None else encode_png(edge)})
+                report.counts["edge_pixels"] += cv2.countNonZero(edge)
+            rows.append({"sample_id": crop["sample_id"], "edge": None if edge is None else encode_bits(edge)})
         report.records = len(rows)
         return parquet_bytes(rows, EDGE_SCHEMA, self.row_group), report
 

@@ -6,14 +6,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 
 from pipeline.geometry.affine import letterbox, transform_points
 from pipeline.labels.heatmaps import gaussian_heatmaps
 from pipeline.shards.step import ShardReport, Step
 from pipeline.shards.write import npz_bytes
-from pipeline.steps.inputs import joined_rows
+from pipeline.steps.inputs import joined_tables
 
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -29,19 +30,31 @@ class HeatmapWork:
 
     def __call__(self, inputs: tuple[Path, Path]) -> tuple[bytes, ShardReport]:
         """The npz bytes: one float16 (K, h, w) member per sample, (K + 1, h, w) for mula."""
-        maps, report = {}, ShardReport()
-        for crop, pose in joined_rows(inputs, _COLUMNS):
-            matrix = letterbox(
-                (crop["height"], crop["width"]), (self.size[0] * self.stride, self.size[1] * self.stride)
-            )
-            keypoints = np.array(pose["keypoints"], np.float64).reshape(-1, 3)
-            keypoints[:, :2] = transform_points(matrix, keypoints[:, :2])
-            drawn = gaussian_heatmaps(keypoints, self.size, self.stride, self.sigma, self.sigma_space, self.convention)
-            maps[crop["sample_id"]] = drawn.astype(np.float16)
-            report.counts["drawn"] += int((drawn[: len(keypoints)].max(axis=(1, 2), initial=0) > 0).sum())
-        report.records = len(maps)
+        crops, pose = joined_tables(inputs, _COLUMNS)
+        keypoints = self._in_input(crops, pose["keypoints"])
+        names, report = crops["sample_id"].to_pylist(), ShardReport(records=len(crops))
+        maps: dict[str, np.ndarray] = {}
+        for start in range(0, len(names), _AT_ONCE):
+            some = keypoints[start : start + _AT_ONCE]
+            drawn = gaussian_heatmaps(some, self.size, self.stride, self.sigma, self.sigma_space, self.convention)
+            peaks = drawn[:, : keypoints.shape[1]].max(axis=(2, 3), initial=0)
+            report.counts["drawn"] += int((peaks > 0).sum())
+            maps |= zip(names[start : start + _AT_ONCE], drawn.astype(np.float16), strict=True)
         return npz_bytes(maps, self.compress), report
 
+    def _in_input(self, crops: pa.Table, stored: pa.ChunkedArray) -> np.ndarray:
+        """(N, K, 3) float64 keypoints in the pixels of the heatmaps' input."""
+        values = stored.combine_chunks().flatten().flatten().to_numpy(zero_copy_only=False)
+        keypoints = values.reshape(len(crops), -1, 3).astype(np.float64)
+        target = (self.size[0] * self.stride, self.size[1] * self.stride)
+        sides = zip(crops["height"].to_pylist(), crops["width"].to_pylist(), strict=True)
+        for points, hw in zip(keypoints, sides, strict=True):
+            points[:, :2] = transform_points(letterbox(hw, target), points[:, :2])
+        return keypoints
+
+
+_AT_ONCE = 16
+"""Samples whose heatmaps are drawn together."""
 
 _COLUMNS = (["sample_id", "width", "height"], ["sample_id", "keypoints"])
 

@@ -6,9 +6,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from pipeline.errors import DataError
 from pipeline.shards.manifest import Manifest
-from pipeline.shards.read import read_rows
+from pipeline.shards.read import read_table
 from pipeline.shards.step import ShardInput, content_hash
 
 
@@ -39,8 +41,8 @@ def stage_inputs(folders: Sequence[Path], splits: Sequence[str], stem: str = "pa
     return shards
 
 
-def joined_rows(paths: Sequence[Path], columns: Sequence[list[str] | None]) -> Iterator[tuple[dict[str, Any], ...]]:
-    """Rows of shards that belong to one another, row by row.
+def joined_tables(paths: Sequence[Path], columns: Sequence[list[str] | None]) -> tuple[pa.Table, ...]:
+    """Shards that belong to one another, row by row, as tables.
 
     Args:
         paths: one shard per stage.
@@ -49,9 +51,13 @@ def joined_rows(paths: Sequence[Path], columns: Sequence[list[str] | None]) -> I
     Raises:
         DataError: two shards hold other samples, or the same ones in another order.
     """
-    tables = [read_rows(path, names) for path, names in zip(paths, columns, strict=True)]
-    ids = [[row["sample_id"] for row in table] for table in tables]
-    for path, other in zip(paths[1:], ids[1:], strict=True):
-        if other != ids[0]:
+    tables = tuple(read_table(path, names) for path, names in zip(paths, columns, strict=True))
+    for path, table in zip(paths[1:], tables[1:], strict=True):
+        if not table["sample_id"].equals(tables[0]["sample_id"]):
             raise DataError(f"{path}: holds other samples than {paths[0]}. Run the stages again in order")
-    yield from zip(*tables, strict=True)
+    return tables
+
+
+def joined_rows(paths: Sequence[Path], columns: Sequence[list[str] | None]) -> Iterator[tuple[dict[str, Any], ...]]:
+    """As `joined_tables`, row by row."""
+    yield from zip(*(table.to_pylist() for table in joined_tables(paths, columns)), strict=True)

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from pipeline.geometry.affine import letterbox
 from pipeline.images import decode_map
-from pipeline.rows import SAMPLE_SCHEMA, sample_from_row, sample_row
+from pipeline.rows import SAMPLE_SCHEMA
 from pipeline.shards.step import ShardReport, Step
-from pipeline.shards.write import parquet_bytes
-from pipeline.steps.inputs import joined_rows
+from pipeline.shards.write import table_bytes
+from pipeline.steps.inputs import joined_tables
 
 VERSION = 2
 
@@ -32,18 +33,19 @@ class SampleWork:
 
     def __call__(self, inputs: tuple[Path, ...]) -> tuple[bytes, ShardReport]:
         """The parquet bytes of the shard's samples; inputs are crops, edges, pose and heatmaps, of which the last is pointed at."""
-        rows, report = [], ShardReport()
-        for crop, edge, pose in joined_rows(inputs[:3], (None, None, None)):
-            sample = replace(
-                sample_from_row({**crop, **edge, **pose}),
-                to_heatmap_input=letterbox((crop["height"], crop["width"]), self.heatmap_input),
-            )
-            rows.append(sample_row(sample))
-            if sample.mask is not None:
-                classes = np.bincount(decode_map(sample.mask, f"mask of {sample.sample_id}").ravel(), minlength=256)
-                report.counts.add({f"class {index}": int(count) for index, count in enumerate(classes) if count})
-        report.records = len(rows)
-        return parquet_bytes(rows, SAMPLE_SCHEMA, self.row_group), report
+        report = ShardReport()
+        crops, edges, pose = joined_tables(inputs[:3], (None, None, None))
+        sides = zip(crops["height"].to_pylist(), crops["width"].to_pylist(), strict=True)
+        matrices = [letterbox(hw, self.heatmap_input).tolist() for hw in sides]
+        # The images and labels stay the buffers that were read.
+        new = {name: pose[name] for name in pose.column_names} | {"edge": edges["edge"], "to_heatmap_input": matrices}
+        columns = [new.get(name, crops[name]) for name in SAMPLE_SCHEMA.names]
+        report.records = len(crops)
+        for name, mask in zip(crops["sample_id"].to_pylist(), crops["mask"].to_pylist(), strict=True):
+            if mask is not None:
+                classes = np.bincount(decode_map(mask, f"mask of {name}").ravel(), minlength=256)
+                report.counts.add({f"class {index}": int(classes[index]) for index in np.flatnonzero(classes)})
+        return table_bytes(pa.table(columns, schema=SAMPLE_SCHEMA), self.row_group), report
 
 
 def samples_step(heatmap_input: tuple[int, int], row_group: int, edges: Mapping[str, Any]) -> Step:
