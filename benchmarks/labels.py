@@ -100,8 +100,11 @@ def plain_mula_heatmaps(points: np.ndarray) -> np.ndarray:
             for column in spans[1]:
                 dx, dy = start + column * STRIDE - joint[0], start + row * STRIDE - joint[1]
                 exponent = (dx * dx + dy * dy) / 2 / SIGMA / SIGMA
-                if exponent <= MULA_CUT:
-                    maps[number, row, column] = min(1, maps[number, row, column] + math.exp(-exponent))
+                if exponent > MULA_CUT:
+                    continue
+                maps[number, row, column] += math.exp(-exponent)
+                if maps[number, row, column] > 1:
+                    maps[number, row, column] = 1
     maps[-1] = 1 - maps[:-1].max(axis=0)
     return maps
 
@@ -161,7 +164,7 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--corrpm", type=Path, help="checkout of the authors' CorrPM")
     options.add_argument("--mula", type=Path, help="checkout of the authors' MuLA")
-    options.add_argument("--rounds", type=int, default=300, help="calls of each function")
+    options.add_argument("--rounds", type=int, default=100, help="turns of each function")
     chosen = options.parse_args()
     cv2.setNumThreads(1)
     edges, corrpm, mula = plain_edges, plain_corrpm_heatmaps, plain_mula_heatmaps

@@ -65,16 +65,22 @@ def _processor() -> str:
     return names[0] if names else platform.processor() or platform.machine()
 
 
+_IN_A_ROW = 3
+
+
 def side_by_side(functions: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, float]:
-    """Seconds of each function: the least of `rounds` calls, taken in turns, so that a busy moment meets them all alike."""
+    """Seconds of each function: the least of all calls.
+
+    They are called in turns, so that a busy moment meets them all alike, and three times in a row, so that each finds its
+    own data in the processor's caches.
+    """
     best = dict.fromkeys(functions, float("inf"))
-    for name, function in functions.items():
-        function()  # memory and caches are warm
     for _ in range(rounds):
         for name, function in functions.items():
-            begin = time.perf_counter()
-            function()
-            best[name] = min(best[name], time.perf_counter() - begin)
+            for _ in range(_IN_A_ROW):
+                begin = time.perf_counter()
+                function()
+                best[name] = min(best[name], time.perf_counter() - begin)
     return best
 
 

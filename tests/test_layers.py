@@ -59,6 +59,7 @@ def test_labels_and_geometry_know_only_arrays():
                 "pipeline",
                 "dataclasses",
                 "collections",
+                "functools",
                 "typing",
                 "math",
             }

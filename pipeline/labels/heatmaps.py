@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import numpy as np
 
@@ -42,34 +43,37 @@ def gaussian_heatmaps(
     """
     points = _checked(keypoints, size, stride, sigma, sigma_space, convention)
     space = sigma_space or DEFAULT_SIGMA_SPACE[convention]
-    present = points[..., 2] > 0
-    # A missing keypoint may hold anything, nan too; its map is zeros whatever it is.
-    xy = np.where(present[..., None], points[..., :2], 0.0)
+    # A missing keypoint may hold anything, nan too; infinitely far away its map is zeros.
+    xy = np.where(points[..., 2:] > 0, points[..., :2], -np.inf)
     if convention == "corrpm":
-        return _separable(
-            _windows(xy / stride, max(size), sigma if space == "cells" else sigma / stride), present, size
-        )
+        return _separable(_windows(xy / stride, max(size), sigma if space == "cells" else sigma / stride), size)
     sigma_px = sigma if space == "input" else sigma * stride
     if convention == "exact":
-        return _separable(np.exp(-_exponents(xy, np.arange(max(size)), stride, sigma_px)), present, size)
-    return _with_background(xy, present, size, stride, sigma_px)
+        profiles = np.exp(-_exponents(xy, np.arange(max(size)), stride, sigma_px))
+        return _separable(profiles.astype(np.float32), size)
+    return _with_background(xy, size, stride, sigma_px)
 
 
-def _separable(profiles: np.ndarray, present: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+def _separable(profiles: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """(..., K, h, w) products of (..., K, 2, cells) profiles along x and y."""
-    lines = profiles.astype(np.float32, copy=False)
-    lines[~present] = 0
-    # einsum runs along the rows of the result, a broadcast product makes a loop of each.
-    return np.einsum("...h,...w->...hw", lines[..., 1, : size[0]], lines[..., 0, : size[1]])
+    # A broadcast product would be slower: einsum has less to do around every line.
+    return np.einsum("...h,...w->...hw", profiles[..., 1, : size[0]], profiles[..., 0, : size[1]])
 
 
 def _windows(positions: np.ndarray, cells: int, sigma_cells: float) -> np.ndarray:
     """(..., cells) float32 Gaussian around the rounded positions, in cells, zero outside the window."""
     reach = int(3 * sigma_cells)
+    centre = np.clip(np.trunc(positions + 0.5), -1 - reach, cells + reach)
+    return _shifted(cells, sigma_cells)[(cells + reach - centre).astype(np.intp)]
+
+
+@lru_cache(maxsize=8)
+def _shifted(cells: int, sigma_cells: float) -> np.ndarray:
+    """(n, cells) float32: one row for every centre whose window may reach the cells, from the farthest right to the left."""
+    reach = int(3 * sigma_cells)
     line = np.zeros(2 * (cells + reach) + 1, np.float32)
     line[cells : cells + 2 * reach + 1] = np.exp(-(np.arange(-reach, reach + 1) ** 2) / (2 * sigma_cells**2))
-    centre = np.clip(np.trunc(positions + 0.5), -1 - reach, cells + reach).astype(np.intp)
-    return line[np.arange(cells) + (cells + reach - centre)[..., None]]
+    return np.lib.stride_tricks.sliding_window_view(line, cells)
 
 
 def _exponents(positions: np.ndarray, cells: np.ndarray, stride: int, sigma_px: float) -> np.ndarray:
@@ -78,22 +82,22 @@ def _exponents(positions: np.ndarray, cells: np.ndarray, stride: int, sigma_px: 
     return (centres - positions[..., None]) ** 2 / (2 * sigma_px**2)
 
 
-def _with_background(
-    xy: np.ndarray, present: np.ndarray, size: tuple[int, int], stride: int, sigma_px: float
-) -> np.ndarray:
+def _with_background(xy: np.ndarray, size: tuple[int, int], stride: int, sigma_px: float) -> np.ndarray:
     """(..., K + 1, h, w) cut Gaussians and their background; only the cells that a Gaussian reaches are computed."""
     *leading, count, _ = xy.shape
-    maps = np.zeros((*leading, count + 1, *size), np.float32)
+    height, width = size
+    maps = np.zeros((*leading, count + 1, height, width), np.float32)
     reach = sigma_px * math.sqrt(2 * MULA_CUT)
-    side = min(int(2 * reach / stride) + 2, max(size))
-    first = np.floor((xy[present] - reach - stride / 2 + 0.5) / stride) + 1
-    first = np.clip(first, 0, np.maximum(np.array(size[::-1]) - side, 0)).astype(int)
-    exponents = _exponents(xy[present], first[..., None] + np.arange(side), stride, sigma_px)
-    patches = exponents[:, 1, :, None] + exponents[:, 0, None, :]
-    patches = np.where(patches > MULA_CUT, 0, np.exp(-patches)).astype(np.float32)
-    for place, (x, y), patch in zip(np.argwhere(present).tolist(), first.tolist(), patches, strict=True):
-        target = maps[(*place, slice(y, y + side), slice(x, x + side))]
-        target[...] = patch[: target.shape[0], : target.shape[1]]
+    side = int(2 * reach / stride) + 2
+    tall, wide = min(side, height), min(side, width)
+    first = np.ceil((xy - (reach + stride / 2 - 0.5)) / stride)
+    cells = np.clip(first, 0, (width - wide, height - tall))[..., None] + np.arange(max(tall, wide))
+    exponents = _exponents(xy, cells, stride, sigma_px)
+    gaussians, cells = np.exp(-exponents), cells.astype(np.intp)
+    across, down = np.s_[..., 0, None, :wide], np.s_[..., 1, :tall, None]
+    patches = gaussians[down] * gaussians[across] * (exponents[down] + exponents[across] <= MULA_CUT)
+    numbers = np.arange(maps.size // (height * width)).reshape(*leading, count + 1)[..., :count, None, None]
+    maps.reshape(-1)[(numbers * height + cells[down]) * width + cells[across]] = patches
     np.subtract(1, maps[..., :-1, :, :].max(axis=-3, initial=0), out=maps[..., -1, :, :])
     return maps
 

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from pipeline.errors import DataError
-from pipeline.images import decode_image, decode_map, encode_jpeg, encode_png
+from pipeline.images import decode_image, decode_map, encode_bits, encode_jpeg, encode_png
 from tests import builders
 
 
@@ -129,3 +129,13 @@ def test_a_jpeg_is_no_mask():
 def test_text_is_no_image():
     with pytest.raises(DataError, match=r"a\.jpg: not a readable JPEG or PNG \(5 bytes\)"):
         decode_image(b"<html", "a.jpg")
+
+
+def test_bits_are_read_back_and_take_less_than_a_map_of_bytes():
+    rng = np.random.default_rng(6)
+    for shape in ((1, 1), (1, 9), (7, 8), (33, 17)):
+        edge = rng.integers(0, 2, shape, dtype=np.uint8)
+        data = encode_bits(edge)
+        assert data[24] == 1 and np.array_equal(decode_map(data, "edge"), edge)
+        assert np.array_equal(np.array(Image.open(io.BytesIO(data))).astype(np.uint8), edge)
+    assert len(encode_bits(edge)) < len(encode_png(edge))

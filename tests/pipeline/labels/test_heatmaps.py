@@ -200,3 +200,13 @@ def test_a_tail_of_a_keypoint_outside_is_visible():
 def test_wrong_arguments_are_named(arguments, message):
     with pytest.raises(ValueError, match=message):
         gaussian_heatmaps(**{"keypoints": KEYPOINTS, "size": SIZE, **arguments})
+
+
+@pytest.mark.parametrize("convention", ["corrpm", "mula", "exact"])
+def test_many_samples_at_once_are_the_same_as_one_by_one(convention):
+    rng = np.random.default_rng(2)
+    many = np.concatenate([rng.uniform(-9, 45, (2, 3, 5, 2)), rng.integers(0, 3, (2, 3, 5, 1))], axis=-1)
+    together = gaussian_heatmaps(many, SIZE, STRIDE, 3.0, None, convention)
+    assert together.shape == (2, 3, 5 + (convention == "mula"), *SIZE) and together.any()
+    for place in np.ndindex(2, 3):
+        assert np.array_equal(together[place], gaussian_heatmaps(many[place], SIZE, STRIDE, 3.0, None, convention))
