@@ -12,7 +12,7 @@ import click
 
 from pipeline.datasets.sample.archives import write_archives
 from pipeline.params import Dataset
-from pipeline.shards.write import replace_folder
+from pipeline.shards.write import remove_leftovers, replace_folder
 from pipeline.sources.bring import bring_remote
 from pipeline.sources.download import VerifiedFile, bring_local, verify
 from pipeline.sources.fetch import Fetcher
@@ -32,8 +32,8 @@ def download(context: Context, dataset: str) -> None:
     section = context.params.dataset(dataset)
     target = context.paths.stage("raw", dataset)
     target.parent.mkdir(parents=True, exist_ok=True)
+    remove_leftovers(target)
     aside = target.with_name(f".{dataset}.new-{os.getpid()}")
-    shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir()
     try:
         files = _fill(context, dataset, section, aside)

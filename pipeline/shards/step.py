@@ -20,7 +20,7 @@ from typing import Any
 from pipeline.errors import DataError
 from pipeline.execution import Engine
 from pipeline.shards.manifest import Manifest, ShardEntry, sha256_of
-from pipeline.shards.write import replace_folder, write_whole
+from pipeline.shards.write import remove_leftovers, replace_folder, write_whole
 
 
 @dataclass(frozen=True)
@@ -263,8 +263,8 @@ def _publish(
     card: str | None,
     finish: Callable[[str, Path], None] | None,
 ) -> None:
+    remove_leftovers(out)
     aside = out.with_name(f".{out.name}.new-{os.getpid()}")
-    shutil.rmtree(aside, ignore_errors=True)
     try:
         for split, report in reports.items():
             (aside / split).mkdir(parents=True)

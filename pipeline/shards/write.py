@@ -72,3 +72,23 @@ def replace_folder(new: Path, target: Path) -> None:
         target.rename(old)
     new.rename(target)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def remove_leftovers(target: Path) -> None:
+    """Remove what killed runs of this machine left beside a folder: their unfinished one, and the old one moved aside."""
+    names = (f".{target.name}.new-", f".{target.name}.old-")
+    for leftover in target.parent.iterdir() if target.parent.is_dir() else ():
+        process = leftover.name.rpartition("-")[2]
+        if leftover.name.startswith(names) and process.isdecimal():
+            if int(process) == os.getpid() or not _runs(int(process)):
+                shutil.rmtree(leftover, ignore_errors=True)
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -1,5 +1,6 @@
 import hashlib
 import io
+import os
 import subprocess
 import sys
 import zipfile
@@ -9,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.shards.write import npz_bytes, parquet_bytes, replace_folder, write_whole
+from pipeline.shards.write import npz_bytes, parquet_bytes, remove_leftovers, replace_folder, write_whole
 
 MAKE = """
 import hashlib, time
@@ -102,3 +103,15 @@ def test_digests_are_of_the_bytes(tmp_path):
 
     (tmp_path / "x").write_bytes(b"abc")
     assert sha256_of(tmp_path / "x") == hashlib.sha256(b"abc").hexdigest()
+
+
+def test_what_killed_runs_left_beside_a_folder_is_removed_and_nothing_else(tmp_path):
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as running:
+        kept = {"lip", "cihp", f".lip.new-{running.pid}", ".lip.new-mine", ".cihp.new-1"}
+        gone = subprocess.Popen([sys.executable, "-c", ""])
+        gone.wait()
+        for name in (*kept, f".lip.new-{gone.pid}", f".lip.old-{gone.pid}", f".lip.new-{os.getpid()}"):
+            (tmp_path / name / "train").mkdir(parents=True)
+        remove_leftovers(tmp_path / "lip")
+        assert {path.name for path in tmp_path.iterdir()} == kept
+        running.communicate(b"\n")
