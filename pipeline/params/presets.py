@@ -54,7 +54,9 @@ def read_preset(folder: Path, name: str) -> Preset:
     known = preset_names(folder)
     if name not in known:
         raise ParamsError(f"NAME: no preset {name!r}, expected one of {', '.join(known)}")
-    about, values, seen = None, {}, [name]
+    about: str | None = None
+    values: dict[str, Any] = {}
+    seen = [name]
     while True:
         file = folder / f"{seen[-1]}.yaml"
         content = parsed(file.read_text(encoding="utf-8"), str(file))
