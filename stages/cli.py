@@ -31,6 +31,7 @@ COMMANDS = {
     "evaluate": "Judge the parser.",
     "compare": "Set two evaluations side by side; refuses unlike protocols.",
     "report": "Write the page to look at.",
+    "label": "Label bare photos by machine, as shards to learn from or to correct.",
     "predict": "Parse the people of own photos: parts, person ids, joints, pictures, COCO JSON.",
     "results": "Print the last evaluation as a table.",
     "convert-weights": "Turn a checkpoint of the papers' authors into a model file.",

@@ -39,17 +39,20 @@ class Cut:
     score: float
 
 
-def photo_record(name: str, data: bytes, image: np.ndarray, dataset: str = "photos") -> ImageRecord:
+def photo_record(
+    name: str, data: bytes, image: np.ndarray, path: str = "photo", dataset: str = "photos"
+) -> ImageRecord:
     """A photo as the record of a data set's image that nobody has annotated.
 
     Args:
         name: of the photo.
         data: the file's bytes.
         image: (H, W, 3) uint8 RGB pixels, upright.
+        path: of its file.
         dataset: what the set is called.
     """
     height, width = image.shape[:2]
-    return ImageRecord(name, dataset, "train", data, name, width, height, None, None, People.empty())
+    return ImageRecord(name, dataset, "train", data, path, width, height, None, None, People.empty())
 
 
 def scene_of(record: ImageRecord, image: np.ndarray, people: People, made_by: Mapping[str, str]) -> Scene:

@@ -18,7 +18,7 @@ from pipeline.pose.crops import box_in_crop
 from pipeline.pose.loading import load_estimator
 from pipeline.records import ImageRecord, People
 from pipeline.shards.manifest import sha256_of
-from pipeline.shards.step import ShardReport
+from pipeline.shards.step import Finding, ShardReport
 from pipeline.steps.crop import surest
 from pipeline.steps.cutting import CutRules, Scene
 from pipeline.taxonomy import KEYPOINT_SETS, KeypointSet, LabelSet, keypoint_set
@@ -167,19 +167,42 @@ class Parser:
             raise ValueError(f"image: {image.dtype} of shape {image.shape}, expected uint8 (H, W, 3)")
         if not detect:
             return self.parse([whole_photo(image)], image)
-        return self.parse(
-            cut_people(self.find(photo_record("photo", b"", image), image), self.rules.cut, ShardReport()), image
-        )
+        return self.look(photo_record("photo", b"", image), image)[1]
 
-    def find(self, record: ImageRecord, image: np.ndarray, report: ShardReport | None = None) -> Scene:
+    def look(
+        self, record: ImageRecord, image: np.ndarray, report: ShardReport | None = None
+    ) -> tuple[Scene, list[Person]]:
+        """The photo with all its people, and what the parser says of those who are large enough.
+
+        Args:
+            record: of the photo.
+            image: (H, W, 3) uint8 RGB.
+            report: told that nobody was found, and who is left out or not seen by the parser.
+        """
+        report = ShardReport() if report is None else report
+        scene = self.find(record, image, report)
+        if not scene.figures:
+            report.outcomes.append(Finding(record.sample_id, "nobody was found"))
+        return scene, self.parse(cut_people(scene, self.rules.cut, report), image, record.sample_id, report)
+
+    def find(self, record: ImageRecord, image: np.ndarray, report: ShardReport) -> Scene:
         """The photo with its people; `report` is told of those beyond what a map of ids holds."""
         raw = self.detector.detect(image)
         people: People = select_people(raw, self.rules.score, self.rules.mask_nms)
-        people = surest(people, record, ShardReport() if report is None else report)
+        people = surest(people, record, report)
         return scene_of(record, image, people, {"people": self.detector.teacher_id})
 
-    def parse(self, cuts: Sequence[Cut], image: np.ndarray) -> list[Person]:
-        """The people of the cuts, in their order, numbered as the cuts are."""
+    def parse(
+        self, cuts: Sequence[Cut], image: np.ndarray, name: str = "photo", report: ShardReport | None = None
+    ) -> list[Person]:
+        """The people of the cuts, in their order, numbered as the cuts are.
+
+        Args:
+            cuts: of one photo.
+            image: (H, W, 3) uint8 RGB, the whole photo.
+            name: of the photo, for the report.
+            report: told of those of whom the parser sees no part.
+        """
         image_hw = image.shape[0], image.shape[1]
         with repeatable(self.rules.threads):
             answers = self._answers([cut.image for cut in cuts])

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -12,18 +11,15 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.errors import DataError
-from pipeline.execution import prefetched
-from pipeline.images import decode_image
 from pipeline.shards.step import Finding, ShardReport
 from trainer.callbacks import Progress, no_progress
-from trainer.photos.cutting import cut_people, photo_record, whole_photo
+from trainer.photos.cutting import photo_record, whole_photo
 from trainer.photos.files import coco_people, photo_files
 from trainer.photos.finding import Photo
+from trainer.photos.opening import Opened, open_photos
 from trainer.photos.parser import Parser
 from trainer.photos.people import Person
 from trainer.photos.results import ResultFolder
-
-NOBODY, UNSEEN = "nobody was found", "the parser sees no part of this person"
 
 
 @dataclass
@@ -37,24 +33,6 @@ class Told:
 
     rejects: list[Finding] = field(default_factory=list)
     kept: int = 0
-
-
-@dataclass(frozen=True, eq=False)
-class Opened:
-    """A photo's file as it was read.
-
-    Attributes:
-        photo: which.
-        data: its bytes, and `sha256` their hash.
-        image: (H, W, 3) uint8 RGB, upright; None where it was not asked for or cannot be had.
-        error: why it cannot be had.
-    """
-
-    photo: Photo
-    data: bytes = b""
-    sha256: str = ""
-    image: np.ndarray | None = None
-    error: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,32 +50,6 @@ class Parsed:
     image: np.ndarray
     people: Sequence[Person]
     outcomes: Sequence[Finding]
-
-
-def open_photos(
-    photos: Sequence[Photo], wanted: Callable[[str, str], bool] = lambda name, sha256: True
-) -> Iterator[Opened]:
-    """Every photo in order, read and decoded in a thread while the caller is busy with the one before.
-
-    Args:
-        photos: which.
-        wanted: told name and SHA-256, says whether the photo is to be decoded.
-    """
-    return prefetched(_open(photo, wanted) for photo in photos)
-
-
-def _open(photo: Photo, wanted: Callable[[str, str], bool]) -> Opened:
-    try:
-        data = photo.path.read_bytes()
-    except OSError as error:
-        return Opened(photo, error=f"{photo.path}: cannot be read ({error.strerror})")
-    sha256 = hashlib.sha256(data).hexdigest()
-    if not wanted(photo.name, sha256):
-        return Opened(photo, data, sha256)
-    try:
-        return Opened(photo, data, sha256, decode_image(data, str(photo.path)))
-    except DataError as error:
-        return Opened(photo, data, sha256, error=str(error))
 
 
 def predict_photos(
@@ -143,16 +95,11 @@ def predict_photos(
 
 def _parse(parser: Parser, opened: Opened, image: np.ndarray, detect: bool) -> Parsed:
     report = ShardReport()
-    cuts = [whole_photo(image)]
     if detect:
-        record = photo_record(opened.photo.name, opened.data, image)
-        scene = parser.find(record, image, report)
-        if not scene.figures:
-            report.outcomes.append(Finding(record.sample_id, NOBODY))
-        cuts = cut_people(scene, parser.rules.cut, report)
-    people = parser.parse(cuts, image)
-    unseen = [Finding(f"{opened.photo.name}_{person.id}", UNSEEN) for person in people if not person.area]
-    return Parsed(opened, image, people, [*report.outcomes, *unseen])
+        people = parser.look(photo_record(opened.photo.name, opened.data, image), image, report)[1]
+    else:
+        people = parser.parse([whole_photo(image)], image, opened.photo.name, report)
+    return Parsed(opened, image, people, report.outcomes)
 
 
 def _write(parsed: Parsed, parser: Parser, root: Path, folder: ResultFolder, least_confidence: float) -> None:

@@ -21,7 +21,7 @@ CIHP = LABEL_SETS["cihp"]
 
 
 def write_parser(path: Path, **train: object) -> Path:
-    """A parser with drawn weights whose answers differ from pixel to pixel; other options as of `make_params`."""
+    """A CorrPM with drawn weights whose answers differ from pixel to pixel; other options as of `make_params`."""
     card = make_card(make_params(**train))
     network = fresh_network(card, seed=5)
     generator = torch.Generator().manual_seed(1)
@@ -30,6 +30,8 @@ def write_parser(path: Path, **train: object) -> Path:
     with torch.no_grad():
         for _ in range(5):
             network(torch.randn(4, 3, *card.input_spec.size, generator=generator))
+        # Joints are begun near 0; these lie on both sides of `pose.min_confidence`.
+        torch.nn.init.normal_(network.pose_encoder.predict.weight, 0, 200, generator=generator)
     write_model(path, card, network.state_dict())
     return path
 
