@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from pipeline.detection.base import PersonDetector
 from pipeline.detection.loading import load_detector
@@ -26,7 +27,8 @@ from trainer.checkpoints import read_model
 from trainer.data.augment import place, warp_image
 from trainer.data.loading import JudgedItem, scaled
 from trainer.engine.device import build_fabric, repeatable
-from trainer.models import load_model
+from trainer.models import for_prediction, load_model
+from trainer.models.prediction_path import fastest_dtype
 from trainer.photos.cutting import Cut, cut_people, photo_record, put_back, scene_of, whole_photo
 from trainer.photos.people import Person
 from trainer.predict import Answer, CropParser
@@ -84,7 +86,7 @@ class Parser:
         pose: str | Path | None = None,
         rules: PhotoRules = DEFAULT_RULES,
     ) -> Parser:
-        """The parser of a model file, on a GPU if there is one.
+        """The parser of a model file, on a GPU if there is one; its network prepared for prediction, bfloat16 where the CPU has it.
 
         Args:
             weights: as `hpp train` or `hpp convert-weights` wrote it.
@@ -105,7 +107,9 @@ class Parser:
                 raise ValueError(f"scale {scale:g} leaves {size[0]}x{size[1]} of the input {card.input_spec.size}")
             network.check_input_size(size)
         fabric = build_fabric("32-true")
-        crops = CropParser(fabric.setup_module(network), card, fabric.device, rules.flip, confidence=True)
+        dtype = fastest_dtype() if fabric.device.type == "cpu" else torch.float32
+        prepared = fabric.setup_module(for_prediction(network, dtype=dtype))
+        crops = CropParser(prepared, card, fabric.device, rules.flip, confidence=True)
         return cls(
             crops,
             f"{card.model}-{sha256_of(file)[:12]}",
