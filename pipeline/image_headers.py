@@ -70,7 +70,8 @@ def _segments(jpeg: bytes) -> Iterator[tuple[int, int]]:
 
 def has_end(jpeg: bytes) -> bool:
     """Whether a JPEG's own data end; an embedded preview's end lies before its start, a phone's extras behind it."""
-    return any(marker == _SCAN and jpeg.find(b"\xff\xd9", place) >= 0 for marker, place in _segments(jpeg))
+    # Searched from behind, where it lies as a rule.
+    return any(marker == _SCAN and jpeg.rfind(b"\xff\xd9", place) >= 0 for marker, place in _segments(jpeg))
 
 
 def is_whole_png(data: bytes) -> bool:

@@ -36,10 +36,10 @@ def decode_image(data: bytes, name: str) -> np.ndarray:
     if data[:2] == JPEG and not has_end(data):
         # libjpeg fills the missing rows with grey and only warns.
         raise DataError(f"{name}: the JPEG is cut off ({len(data)} bytes, no end marker). Get the file again")
-    pixels = _decode(data, cv2.IMREAD_COLOR)
+    pixels = _decode(data, cv2.IMREAD_COLOR_RGB)
     if pixels is None:
         raise DataError(f"{name}: not a readable JPEG or PNG ({len(data)} bytes). Get the file again")
-    return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
+    return pixels
 
 
 def exif_orientation(data: bytes) -> int:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 
-from pipeline.geometry.affine import letterbox, transform_points
+from pipeline.geometry.affine import letterbox
 from pipeline.params import Augment
 from pipeline.taxonomy import IGNORE, KeypointSet, LabelSet
 
@@ -56,7 +58,9 @@ class Draws(NamedTuple):
 def draw(seed: int, epoch: int, sample_id: str) -> Draws:
     """Numbers that depend on these three alone, not on the parameters, and so on no switch."""
     random = np.random.default_rng([seed, epoch, zlib.crc32(sample_id.encode())])
-    return Draws(*(random.normal() if name.endswith("_normal") else random.random() for name in Draws._fields))
+    flip, rotate = random.random(2).tolist()
+    angle_normal, scale, window_normal = random.standard_normal(), random.random(), random.standard_normal()
+    return Draws(flip, rotate, angle_normal, scale, window_normal, *random.random(6).tolist())
 
 
 def draw_placement(crop_hw: tuple[int, int], size: tuple[int, int], augment: Augment, draws: Draws) -> Placement:
@@ -65,12 +69,24 @@ def draw_placement(crop_hw: tuple[int, int], size: tuple[int, int], augment: Aug
     CorrPM's code builds the same map from a centre and a scale of the crop (tests/trainer/data/test_papers_augmentation.py):
     it takes the box of the outer pixels' centres to the input's size and its centre to size / 2, half a pixel off.
     """
-    mirrored = bool(draws.flip < augment.flip)
-    change = _about_centre(size, _scale(augment, draws), np.deg2rad(_angle_deg(augment, draws)), mirrored)
-    change[:, 2] += [augment.translate_px * (2 * number - 1) for number in (draws.across, draws.down)]
-    base = letterbox(crop_hw, size)
-    linear = change[:, :2] @ base[:, :2]
-    return Placement(np.column_stack([linear, transform_points(change, base[:, 2])]), size, mirrored)
+    mirrored = draws.flip < augment.flip
+    scale, angle = _scale(augment, draws), math.radians(_angle_deg(augment, draws))
+    cosine, sine = scale * math.cos(angle), scale * math.sin(angle)
+    side = -1.0 if mirrored else 1.0
+    # Where the letterboxed crop's corner lies from the input's centre; plain floats, of which arrays would be as slow as a decoding.
+    letterboxed = letterbox(crop_hw, size)
+    fitted, left, top = float(letterboxed[0, 0]), float(letterboxed[0, 2]), float(letterboxed[1, 2])
+    centre_x, centre_y = (size[1] - 1) / 2, (size[0] - 1) / 2
+    x, y = side * (left - centre_x), top - centre_y
+    across = augment.translate_px * (2 * draws.across - 1)
+    down = augment.translate_px * (2 * draws.down - 1)
+    to_input = np.array(
+        [
+            [side * cosine * fitted, -sine * fitted, cosine * x - sine * y + centre_x + across],
+            [side * sine * fitted, cosine * fitted, sine * x + cosine * y + centre_y + down],
+        ]
+    )
+    return Placement(to_input, size, mirrored)
 
 
 def _angle_deg(augment: Augment, draws: Draws) -> float:
@@ -78,23 +94,15 @@ def _angle_deg(augment: Augment, draws: Draws) -> float:
         return 0.0
     if augment.rotate_law == "uniform":
         return augment.rotate_deg * (2 * draws.angle - 1)
-    return augment.rotate_deg * float(np.clip(draws.angle_normal, -2, 2))
+    return augment.rotate_deg * min(2.0, max(-2.0, draws.angle_normal))
 
 
 def _scale(augment: Augment, draws: Draws) -> float:
     least, most = augment.scale
     if augment.scale_law == "uniform":
         return least + (most - least) * draws.scale
-    window = (least + most) / 2 + (most - least) / 2 * float(np.clip(draws.window_normal, -1, 1))
+    window = (least + most) / 2 + (most - least) / 2 * min(1.0, max(-1.0, draws.window_normal))
     return 1 / window
-
-
-def _about_centre(size: tuple[int, int], scale: float, angle: float, mirrored: bool) -> np.ndarray:
-    """(2, 3) map of input pixels: mirrored at the middle column, then scaled and turned about the centre."""
-    cosine, sine = scale * np.cos(angle), scale * np.sin(angle)
-    linear = np.array([[cosine, -sine], [sine, cosine]]) @ np.diag([-1.0 if mirrored else 1.0, 1.0])
-    centre = np.array([(size[1] - 1) / 2, (size[0] - 1) / 2])
-    return np.column_stack([linear, centre - linear @ centre])
 
 
 def warp_image(
@@ -122,18 +130,20 @@ def warp_mask(
     return cv2.warpAffine(mask, placement.to_input, (width, height), out, cv2.INTER_NEAREST, borderValue=outside)
 
 
-def warp_keypoints(keypoints: np.ndarray, placement: Placement, keypoint_set: KeypointSet) -> np.ndarray:
-    """(K, 3) float32 -> (K, 3) float32 in input pixels; unlabelled (0, 0, 0) when they fall outside the input.
+def warp_keypoints(
+    keypoints: np.ndarray, placements: Sequence[Placement], keypoint_set: KeypointSet, size: tuple[int, int]
+) -> np.ndarray:
+    """(N, K, 3) float32 -> (N, K, 3) float32 in input pixels; unlabelled (0, 0, 0) when they fall outside an input of `size`.
 
     Joints trade places with their counterparts when mirrored.
     """
-    if placement.mirrored:
-        keypoints = keypoints[keypoint_set.hflip_index]
-    points = transform_points(placement.to_input, keypoints[:, :2])
-    height, width = placement.size
-    inside = ((points > -0.5) & (points < [width - 0.5, height - 0.5])).all(axis=1)
-    kept = np.where(inside & (keypoints[:, 2] > 0), keypoints[:, 2], 0)
-    return np.column_stack([np.where(kept[:, None] > 0, points, 0), kept]).astype(np.float32)
+    mirrored = np.array([placement.mirrored for placement in placements])
+    keypoints = np.where(mirrored[:, None, None], keypoints[:, keypoint_set.hflip_index], keypoints)
+    to_input = np.array([placement.to_input for placement in placements])
+    points = keypoints[..., :2].astype(np.float64) @ to_input[:, :, :2].transpose(0, 2, 1) + to_input[:, None, :, 2]
+    inside = ((points > -0.5) & (points < [size[1] - 0.5, size[0] - 0.5])).all(axis=-1)
+    kept = np.where(inside & (keypoints[..., 2] > 0), keypoints[..., 2], 0)[..., None]
+    return np.concatenate([np.where(kept > 0, points, 0), kept], axis=-1).astype(np.float32)
 
 
 GREY = np.array([0.299, 0.587, 0.114])

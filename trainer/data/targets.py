@@ -7,7 +7,6 @@ from typing import Literal
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from pipeline.labels.heatmaps import DEFAULT_SIGMA_SPACE, MULA_CUT
 from pipeline.params import Heatmaps
@@ -52,7 +51,7 @@ def make_targets(
 
 def batch_edges(masks: Tensor, width: int) -> Tensor:
     """`pipeline.labels.edge_map` of (N, H, W) uint8 masks -> (N, H, W) uint8 of {0, 1}."""
-    edges = torch.zeros_like(masks, dtype=torch.bool)
+    edges, valid = torch.zeros_like(masks, dtype=torch.bool), masks != IGNORE
     up, down, left, right, every = (
         slice(None, -1), slice(1, None), slice(None, -1), slice(1, None), slice(None),
     )  # fmt: skip
@@ -62,10 +61,15 @@ def batch_edges(masks: Tensor, width: int) -> Tensor:
         ((up, left), (down, right), (up, left)),
         ((up, right), (down, left), (up, right)),
     ):
-        one, other = masks[:, *first], masks[:, *second]
-        edges[:, *marked] |= (one != other) & (one != IGNORE) & (other != IGNORE)
-    dilated = functional.max_pool2d(edges[:, None].float(), width, stride=1, padding=width // 2)
-    return dilated[:, 0].to(torch.uint8)
+        differs = masks[:, *first] != masks[:, *second]
+        edges[:, *marked] |= differs.logical_and_(valid[:, *first]).logical_and_(valid[:, *second])
+    # Bytes along one axis, then the other: with pooling, a CPU takes eight times as long for the whole.
+    for axis in (1, 2):
+        marks, length = edges.clone(), edges.shape[axis]
+        for distance in range(1, min(width // 2, length - 1) + 1):
+            for start, target in ((0, distance), (distance, 0)):
+                edges.narrow(axis, target, length - distance).logical_or_(marks.narrow(axis, start, length - distance))
+    return edges.to(torch.uint8)
 
 
 def batch_heatmaps(keypoints: Tensor, size: tuple[int, int], heatmaps: Heatmaps) -> Tensor:

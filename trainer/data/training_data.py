@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
@@ -68,19 +69,27 @@ class TrainingData(Dataset[Batch]):
             DataError: as `__getitem__`.
         """
         rows = batch.map(torch.Tensor.numpy)
-        for row, (epoch, index) in enumerate(keys):
-            sample = self.samples[index]
-            image, mask = sample.decode_image(), self.samples.mask(index, sample)
-            draws = draw(self.seed, epoch, f"{sample.dataset}/{sample.sample_id}")
-            placement = draw_placement(image.shape[:2], self.spec.size, self.augment, draws)
-            warp_image(change_colours(image, self.augment, draws), placement, self.spec.fill, rows.images[row])
-            outside = OUTSIDE[self.augment.outside]
-            warp_mask(mask, placement, self.samples.label_set, outside, rows.masks[row])
-            keypoints = self.samples.keypoints(index, sample)
-            rows.keypoints[row] = warp_keypoints(keypoints, placement, self.samples.keypoint_set)
+        samples = [self.samples[index] for _, index in keys]
+        draws = [
+            draw(self.seed, epoch, f"{sample.dataset}/{sample.sample_id}")
+            for (epoch, _), sample in zip(keys, samples, strict=True)
+        ]
+        placements = [
+            draw_placement((sample.height, sample.width), self.spec.size, self.augment, numbers)
+            for sample, numbers in zip(samples, draws, strict=True)
+        ]
+        outside = OUTSIDE[self.augment.outside]
+        for row, (_, index) in enumerate(keys):
+            image = change_colours(samples[row].decode_image(), self.augment, draws[row])
+            warp_image(image, placements[row], self.spec.fill, rows.images[row])
+            mask = self.samples.mask(index, samples[row])
+            warp_mask(mask, placements[row], self.samples.label_set, outside, rows.masks[row])
             if self.stored is not None:
-                rows.edges[row] = self.stored.edges(sample)
+                rows.edges[row] = self.stored.edges(samples[row])
                 rows.heatmaps[row] = self.stored.heatmaps(index)
+        keypoints = [self.samples.keypoints(index, sample) for (_, index), sample in zip(keys, samples, strict=True)]
+        moved = warp_keypoints(np.array(keypoints), placements, self.samples.keypoint_set, self.spec.size)
+        rows.keypoints[: len(keys)] = moved
 
 
 def training_data(params: Params, samples: ParsingSamples, spec: InputSpec) -> TrainingData:

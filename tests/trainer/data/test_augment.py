@@ -42,8 +42,12 @@ def warp(placement, image, mask, keypoints):
     return (
         warp_image(image, placement, (1, 2, 3)),
         warp_mask(mask, placement, LIP),
-        warp_keypoints(keypoints, placement, LIP16),
+        warp_one(keypoints, placement),
     )
+
+
+def warp_one(keypoints, placement):
+    return warp_keypoints(keypoints[None], [placement], LIP16, placement.size)[0]
 
 
 def test_no_change_at_the_inputs_size():
@@ -102,7 +106,7 @@ def test_outside_of_the_image_is_fill_ignore_and_unlabelled():
 
 def test_unlabelled_keypoint_stays_unlabelled():
     keypoints = np.zeros((16, 3), np.float32)
-    assert (warp_keypoints(keypoints, place(HW, (64, 64)), LIP16) == 0).all()
+    assert (warp_one(keypoints, place(HW, (64, 64))) == 0).all()
 
 
 def test_draws_depend_on_seed_epoch_and_id_alone():
@@ -219,3 +223,13 @@ def test_colours_are_clipped_once():
     got = change_colours(image, augment, MIDDLE._replace(brightness=1, contrast=0.25))
     np.testing.assert_allclose(got[1, 1], 255)  # 0.5 * 400 + 0.5 * 300
     np.testing.assert_allclose(got[0, 0], 150, atol=1)
+
+
+def test_keypoints_of_a_batch_go_each_by_their_own_placement():
+    every = np.stack([example()[2] + [shift, 0, 0] for shift in (0, 0.5, 1)]).astype(np.float32)
+    every[1, 3] = 0
+    placements = [draw_placement(HW, (64, 48), Augment(), draw(0, 0, name)) for name in "abc"]
+    assert len({placement.mirrored for placement in placements}) == 2
+    together = warp_keypoints(every, placements, LIP16, (64, 48))
+    for row, (keypoints, placement) in enumerate(zip(every, placements, strict=True)):
+        np.testing.assert_array_equal(together[row], warp_one(keypoints, placement))

@@ -74,7 +74,7 @@ def test_batches_hold_what_the_functions_make_of_each_sample(toy):
         image = change_colours(sample.decode_image(), COLOURFUL, draws)
         assert (batch.images[row].numpy() == warp_image(image, placement, SPEC.fill)).all()
         assert (batch.masks[row].numpy() == warp_mask(sample.decode_mask(), placement, LIP)).all()
-        assert (batch.keypoints[row].numpy() == warp_keypoints(sample.keypoints, placement, LIP16)).all()
+        assert (batch.keypoints[row].numpy() == warp_keypoints(sample.keypoints[None], [placement], LIP16, SPEC.size)[0]).all()
 
 
 def test_a_batch_stays_as_it_is_when_later_ones_come(toy):
