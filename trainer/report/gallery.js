@@ -154,9 +154,10 @@ function showStrip() {
 
 form.addEventListener("input", update);
 form.addEventListener("submit", (event) => event.preventDefault());
-form.addEventListener("reset", () => {
-  for (const box of form.querySelectorAll("[data-layer]")) switchLayer(box.dataset.layer, box.defaultChecked);
-  setTimeout(update);
+form.querySelector("[data-all]").addEventListener("click", () => {
+  form.reset();
+  for (const box of form.querySelectorAll("[data-layer]")) switchLayer(box.dataset.layer, box.checked);
+  update();
 });
 document.addEventListener("change", ({ target }) => {
   if (target.dataset.layer) switchLayer(target.dataset.layer, target.checked);

@@ -16,7 +16,7 @@ from pipeline.shards.write import write_whole
 COLUMNS, ROWS = 10, 12
 PER_SHEET = COLUMNS * ROWS
 _JPEG_QUALITY = 84
-_PNG_LEVEL = 9
+_PNG_LEVEL = 6
 
 
 @dataclass(frozen=True)
