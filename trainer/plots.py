@@ -16,8 +16,8 @@ def iou_points(iou: Mapping[str, float | None]) -> list[dict[str, Any]]:
 def confusion_points(confusion: np.ndarray, names: Sequence[str]) -> list[dict[str, Any]]:
     """One point per true and predicted class: their names, the pixels, and their share of the true class in percent.
 
-    Pairs without a pixel are left out, but for the diagonal, so that every class has its place; a class that does not
-    occur has a share of 0.
+    Every class with itself comes first, in the order of the classes, which is the order that plots take from it; a class
+    that does not occur has a share of 0. Other pairs without a pixel are left out.
 
     Args:
         confusion: (C, C) pixels of true class i predicted as class j.
@@ -28,6 +28,8 @@ def confusion_points(confusion: np.ndarray, names: Sequence[str]) -> list[dict[s
     """
     if confusion.shape != (len(names), len(names)):
         raise ValueError(f"confusion: shape {confusion.shape}, expected ({len(names)}, {len(names)})")
+    diagonal = [(place, place) for place in range(len(names))]
+    mistaken = [(row, column) for row, column in np.argwhere(confusion).tolist() if row != column]
     shares = 100 * confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
     return [
         {
@@ -36,5 +38,5 @@ def confusion_points(confusion: np.ndarray, names: Sequence[str]) -> list[dict[s
             "pixels": int(confusion[row, column]),
             "share": float(shares[row, column]),
         }
-        for row, column in np.argwhere((confusion > 0) | np.eye(len(names), dtype=bool))
+        for row, column in diagonal + mistaken
     ]

@@ -8,14 +8,14 @@ import pytest
 from trainer.plots import confusion_points, iou_points
 
 
-def test_shares_are_of_the_true_class_and_pairs_without_pixels_are_left_out():
+def test_shares_are_of_the_true_class_and_the_diagonal_tells_the_order():
     points = confusion_points(np.array([[3, 1, 0], [0, 0, 0], [0, 5, 5]]), ["a", "b", "c"])
     assert points == [
         {"true": "a", "predicted": "a", "pixels": 3, "share": 75.0},
-        {"true": "a", "predicted": "b", "pixels": 1, "share": 25.0},
         {"true": "b", "predicted": "b", "pixels": 0, "share": 0.0},
-        {"true": "c", "predicted": "b", "pixels": 5, "share": 50.0},
         {"true": "c", "predicted": "c", "pixels": 5, "share": 50.0},
+        {"true": "a", "predicted": "b", "pixels": 1, "share": 25.0},
+        {"true": "c", "predicted": "b", "pixels": 5, "share": 50.0},
     ]
 
 
