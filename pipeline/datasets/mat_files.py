@@ -113,7 +113,7 @@ def _cells(parts: Iterator[tuple[int, bytes]], shape: tuple[int, ...], order: st
 def _numbers(kind: int, content: bytes, order: str) -> np.ndarray:
     if kind not in _NUMBERS:
         raise ValueError(f"values of type {kind}")
-    return np.frombuffer(content, np.dtype(_NUMBERS[kind]).newbyteorder(order))
+    return np.frombuffer(content, order + _NUMBERS[kind])
 
 
 def as_numbers(value: Any, shape: tuple[int, ...], name: str, what: str) -> np.ndarray:
