@@ -17,6 +17,7 @@ from pipeline.shards.write import write_whole
 from pipeline.sources.archives import Archives
 from pipeline.steps.ingest import CheckWork, check_keypoint_set, chunk_reader, ingest_shards
 from stages.context import Context, pass_context
+from stages.exclusive import exclusive
 from stages.quality import reader_options, record_rules, set_rules, verdict
 
 
@@ -29,6 +30,7 @@ from stages.quality import reader_options, record_rules, set_rules, verdict
     help="Folder for check.json, rejects.jsonl and outcomes.jsonl; by default data/check/DATASET.",
 )
 @pass_context
+@exclusive
 def check(context: Context, dataset: str, out: Path | None) -> None:
     """Look through the archives of DATASET in data/raw: files, ids, sizes, joints, sides, duplicates, counts."""
     params, section = context.params, context.params.dataset(dataset)

@@ -12,6 +12,7 @@ from scmrepo.exceptions import SCMError
 
 from pipeline.errors import DataError, ParamsError, WorkerDied
 from stages.context import Context
+from stages.termination import terminable
 
 COMMANDS = {
     "init-dataset": "Look at own photos and write their entry into params.yaml.",
@@ -58,7 +59,8 @@ class Hpp(click.Group):
             return super().main(*args, **kwargs)
         kwargs["standalone_mode"] = False
         try:
-            sys.exit(super().main(*args, **kwargs) or 0)
+            with terminable():
+                sys.exit(super().main(*args, **kwargs) or 0)
         except click.UsageError as error:
             click.echo(f"Error: {error.format_message()}", err=True)
             sys.exit(2)

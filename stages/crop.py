@@ -15,11 +15,13 @@ from pipeline.steps.inputs import stage_inputs
 from pipeline.taxonomy import IGNORE
 from stages.context import Context, pass_context
 from stages.data_stage import mean, run_data_stage
+from stages.exclusive import exclusive
 
 
 @click.command()
 @click.argument("dataset")
 @pass_context
+@exclusive
 def crop(context: Context, dataset: str) -> None:
     """Cut the people of DATASET out of their images."""
     section = context.params.dataset(dataset)

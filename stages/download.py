@@ -21,12 +21,14 @@ from pipeline.sources.plan import Remote, plan_source
 from pipeline.sources.registry import load_registry
 from pipeline.sources.retry import Patience
 from stages.context import Context, pass_context
+from stages.exclusive import exclusive
 from stages.paths import SOURCES
 
 
 @click.command()
 @click.argument("dataset")
 @pass_context
+@exclusive
 def download(context: Context, dataset: str) -> None:
     """Bring the archives of DATASET into data/raw/DATASET and verify them."""
     section = context.params.dataset(dataset)

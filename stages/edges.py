@@ -8,11 +8,13 @@ from pipeline.steps.edges import edges_step
 from pipeline.steps.inputs import stage_inputs
 from stages.context import Context, pass_context
 from stages.data_stage import mean, run_data_stage
+from stages.exclusive import exclusive
 
 
 @click.command()
 @click.argument("dataset")
 @pass_context
+@exclusive
 def edges(context: Context, dataset: str) -> None:
     """Derive edge maps from the part masks of DATASET."""
     params, section = context.params, context.params.dataset(dataset)

@@ -11,6 +11,7 @@ import numpy as np
 from dvclive import Live
 
 from stages.context import Context, pass_context
+from stages.exclusive import exclusive
 from stages.results import table
 from trainer.engine.device import build_fabric
 from trainer.evaluate import evaluate as evaluate_parser
@@ -26,6 +27,7 @@ from trainer.submission import submit
     help="Write the challenge's files into this new folder instead; the split needs no labels.",
 )
 @pass_context
+@exclusive
 def evaluate(context: Context, submission: Path | None) -> None:
     """Judge models/parser.pt on `evaluate.split` of `train.datasets`, write metrics, plots and predictions.
 

@@ -17,18 +17,17 @@ Returned = TypeVar("Returned")
 
 
 def exclusive(command: Callable[..., Returned]) -> Callable[..., Returned]:
-    """Let the command begin only where no other process runs it for the same data set; below `click.command`.
+    """Let the command begin only where no other process runs it for the same data set; below `pass_context`.
 
     The lock is the operating system's: it goes with its process, however that ends.
     """
 
     @functools.wraps(command)
-    def alone(*args: object, **kwargs: object) -> Returned:
-        click_context = click.get_current_context()
-        context = click_context.find_object(Context)
-        assert context is not None  # the group makes one
-        dataset = kwargs.get("dataset")
-        name = " ".join(["hpp", str(click_context.info_name), *([str(dataset)] if dataset else [])])
+    def alone(context: Context, /, **arguments: object) -> Returned:
+        if any(os.environ.get(rank, "0") != "0" for rank in ("RANK", "LOCAL_RANK")):
+            return command(context, **arguments)  # the first of several processes of one run holds the lock
+        asked = [click.get_current_context().info_name, arguments.get("dataset")]
+        name = " ".join(["hpp", *(str(word) for word in asked if word)])
         folder = context.paths.scratch / "locks"
         folder.mkdir(parents=True, exist_ok=True)
         file = folder / f"{name.replace(' ', '-').replace('/', '-')}.lock"
@@ -43,7 +42,7 @@ def exclusive(command: Callable[..., Returned]) -> Callable[..., Returned]:
             ) from error
         try:
             holder.write_text(str(os.getpid()), encoding="ascii")
-            return command(*args, **kwargs)
+            return command(context, **arguments)
         finally:
             holder.unlink(missing_ok=True)
             lock.release()

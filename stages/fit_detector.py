@@ -13,6 +13,7 @@ from pipeline.errors import ParamsError
 from pipeline.params.teachers import PUBLISHED_DETECTORS, SAMPLE_DETECTOR
 from pipeline.shards.read import open_shards
 from stages.context import Context, pass_context
+from stages.exclusive import exclusive
 from stages.teacher import fit_folder, publish_teacher, start_file
 from stages.weights import given_weights
 from trainer.teachers.detector import fit_detector as fit
@@ -21,6 +22,7 @@ from trainer.teachers.judge import judge_detector
 
 @click.command("fit-detector")
 @pass_context
+@exclusive
 def fit_detector(context: Context) -> None:
     """Publish the person detector to models/detector.safetensors: `detector.weights` sample, fit, coco, or a file."""
     params, section = context.params, context.params.detector

@@ -12,6 +12,7 @@ from pipeline.pose.loading import load_estimator
 from pipeline.pose.weights import check_teacher, convert_weights, published
 from pipeline.shards.read import open_shards
 from stages.context import Context, pass_context
+from stages.exclusive import exclusive
 from stages.teacher import fit_folder, publish_teacher, start_file
 from stages.weights import given_weights
 from trainer.teachers.judge import judge_pose
@@ -20,6 +21,7 @@ from trainer.teachers.pose import fit_pose as fit
 
 @click.command("fit-pose")
 @pass_context
+@exclusive
 def fit_pose(context: Context) -> None:
     """Publish the pose estimator to models/pose.safetensors: `pose.weights` sample, fit, coco, or a file."""
     params, section = context.params, context.params.pose

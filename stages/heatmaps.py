@@ -9,11 +9,13 @@ from pipeline.steps.heatmaps import heatmaps_step
 from pipeline.steps.inputs import stage_inputs
 from stages.context import Context, pass_context
 from stages.data_stage import mean, run_data_stage
+from stages.exclusive import exclusive
 
 
 @click.command()
 @click.argument("dataset")
 @pass_context
+@exclusive
 def heatmaps(context: Context, dataset: str) -> None:
     """Draw Gaussian heatmaps of DATASET's joints."""
     section, rules = context.params.dataset(dataset), context.params.heatmaps

@@ -13,12 +13,14 @@ from pipeline.sources.archives import Archives
 from pipeline.steps.ingest import check_keypoint_set, ingest_shards, ingest_step
 from stages.context import Context, pass_context
 from stages.data_stage import run_data_stage
+from stages.exclusive import exclusive
 from stages.quality import reader_options, record_rules, set_rules, verdict
 
 
 @click.command()
 @click.argument("dataset")
 @pass_context
+@exclusive
 def ingest(context: Context, dataset: str) -> None:
     """Read the archives of DATASET into records, image, part mask, person ids, joints, and check them."""
     params, section = context.params, context.params.dataset(dataset)

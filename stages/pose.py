@@ -19,12 +19,14 @@ from pipeline.steps.pose import ANNOTATED, annotated_pose_step, pseudo_pose_step
 from pipeline.taxonomy import keypoint_set
 from stages.context import Context, pass_context
 from stages.data_stage import mean, run_data_stage
+from stages.exclusive import exclusive
 from trainer.teachers.judge_crops import judge_on_crops
 
 
 @click.command()
 @click.argument("dataset")
 @pass_context
+@exclusive
 def pose(context: Context, dataset: str) -> None:
     """Label the joints of DATASET's people; annotated ones pass through and judge the teacher."""
     params, section = context.params, context.params.dataset(dataset)

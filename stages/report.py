@@ -5,11 +5,13 @@ from __future__ import annotations
 import click
 
 from stages.context import Context, pass_context
+from stages.exclusive import exclusive
 from trainer.report import ReportInputs, build_report
 
 
 @click.command()
 @pass_context
+@exclusive
 def report(context: Context) -> None:
     """Write report/index.html: the run, its scores beside the published ones, label quality, samples, worst predictions."""
     paths = context.paths

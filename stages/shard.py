@@ -15,11 +15,13 @@ from pipeline.steps.samples import samples_step
 from pipeline.taxonomy import IGNORE, KeypointSet, LabelSet
 from stages.context import Context, pass_context
 from stages.data_stage import run_data_stage
+from stages.exclusive import exclusive
 
 
 @click.command()
 @click.argument("dataset")
 @pass_context
+@exclusive
 def shard(context: Context, dataset: str) -> None:
     """Join crops, masks, edges and joints of DATASET into train/val/test shards."""
     params, section, paths = context.params, context.params.dataset(dataset), context.paths

@@ -35,6 +35,7 @@ def _stop(number: int, frame: FrameType | None) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.alarm(_PATIENCE_S)
+    threading.excepthook = lambda _: None  # a pool's own thread is surprised by the end of its workers
     for child in multiprocessing.active_children():
         child.terminate()
     print("Stopped by SIGTERM. Run the command again: it goes on where it was.", file=sys.stderr)

@@ -13,6 +13,7 @@ from pipeline.errors import ParamsError
 from pipeline.shards.manifest import sha256_of
 from pipeline.sources.files import RemoteFile
 from stages.context import Context, pass_context
+from stages.exclusive import exclusive
 from stages.training_line import training_line
 from stages.weights import published_file, weights_file
 from trainer.engine.device import build_fabric, peak_memory
@@ -23,6 +24,7 @@ from trainer.models.pretrained import published_weights
 
 @click.command()
 @pass_context
+@exclusive
 def train(context: Context) -> None:
     """Train the parser of params.yaml's `train` on the shards of `train.datasets`; goes on where a killed run stopped."""
     paths, settings = context.paths, context.params.train

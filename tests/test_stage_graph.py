@@ -17,6 +17,7 @@ NEVER_IN_RESULTS = {
     *(f"pipeline/execution/{path.name}" for path in (ROOT / "pipeline/execution").glob("*.py")),  # how fast, never what
     "pipeline/errors.py",
     "stages/context.py",
+    "stages/exclusive.py",
     "stages/paths.py",
     "stages/training_line.py",
 }
