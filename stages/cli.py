@@ -40,6 +40,7 @@ COMMANDS = {
     "show": "Draw a contact sheet of a data set's labels.",
     "export-model": "Write a trained parser as an ONNX file for other runtimes.",
     "export": "Write a data set's labels in the layout that another tool expects.",
+    "verify": "Check shards, manifests and checkpoints against their hashes.",
 }
 """Command -> what `hpp --help` says of it. Each lives in stages/<name>.py, which is imported when it is called."""
 

@@ -14,7 +14,7 @@ from pipeline.params.datasets import FILES, PLACE, ArchiveLimits, Dataset, Downl
 from pipeline.params.executor import Executor
 from pipeline.params.labels import Crop, Edges, Heatmaps, ShardsSection
 from pipeline.params.quality import Limits
-from pipeline.params.section import Section
+from pipeline.params.section import FileName, Section
 from pipeline.params.teachers import Detector, Pose
 from pipeline.params.training import Evaluate, Train
 
@@ -23,8 +23,8 @@ class Params(Section):
     """The whole of params.yaml."""
 
     seed: int = Field(ge=0)
-    datasets: dict[str, Dataset]
-    teacher_datasets: dict[str, Dataset]
+    datasets: dict[FileName, Dataset]
+    teacher_datasets: dict[FileName, Dataset]
     executor: Executor = Executor()
     download: Download = Download()
     archives: ArchiveLimits = ArchiveLimits()
