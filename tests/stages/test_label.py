@@ -23,9 +23,9 @@ ROOT = Path(__file__).resolve().parents[2]
 SETTINGS = ("shards.records_per_shard=2", "shards.row_group=2", "heatmaps.size=[12, 8]", "heatmaps.sigma=1.5")
 
 
-def label(root, *arguments, code=0, workers=1):
-    settings = [part for one in (*SETTINGS, f"executor.workers={workers}") for part in ("--set", one)]
-    given = ["--params", str(ROOT / "params.yaml"), "--root", str(root), *settings, "label", *map(str, arguments)]
+def label(root, *arguments, code=0, workers=1, settings=()):
+    every = [part for one in (*SETTINGS, f"executor.workers={workers}", *settings) for part in ("--set", one)]
+    given = ["--params", str(ROOT / "params.yaml"), "--root", str(root), *every, "label", *map(str, arguments)]
     result = CliRunner().invoke(main, given)
     assert result.exit_code == code, (result.output, result.exception)
     return result
@@ -118,10 +118,17 @@ def tree(folder):
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_equal_photos_give_equal_bytes_whatever_the_workers(labelled, album, tmp_path):
+def test_equal_photos_give_equal_bytes_whatever_the_workers(album, tmp_path):
     photos, weights = album
-    label(tmp_path, photos, "--weights", weights, "--out", tmp_path / "holiday", workers=2)
-    assert tree(tmp_path / "holiday") == tree(labelled[1])
+    few = [photos / "grey.jpg", photos / "one.jpg"]
+    for workers in (1, 2):  # two shards
+        out = tmp_path / f"{workers}" / "holiday"
+        label(
+            tmp_path / f"{workers}", *few, "--weights", weights, "--out", out,
+            workers=workers, settings=["shards.records_per_shard=1"],
+        )  # fmt: skip
+    assert len(list((tmp_path / "1/holiday/train").glob("*.parquet"))) == 2
+    assert tree(tmp_path / "1/holiday") == tree(tmp_path / "2/holiday")
 
 
 def test_training_reads_the_labels_beside_another_set(labelled, album, tmp_path):

@@ -31,7 +31,8 @@ def write_parser(path: Path, **train: object) -> Path:
         for _ in range(5):
             network(torch.randn(4, 3, *card.input_spec.size, generator=generator))
         # Joints are begun near 0; these lie on both sides of `pose.min_confidence`.
-        torch.nn.init.normal_(network.pose_encoder.predict.weight, 0, 200, generator=generator)
+        if hasattr(network, "pose_encoder"):
+            torch.nn.init.normal_(network.pose_encoder.predict.weight, 0, 200, generator=generator)
     write_model(path, card, network.state_dict())
     return path
 
