@@ -53,13 +53,6 @@ def test_model_file_holds_the_card_and_no_path(toy, tmp_path):
     assert str(tmp_path).encode() not in (tmp_path / "parser.pt").read_bytes()
 
 
-def test_loss_that_is_no_number_stops_the_run(toy, tmp_path):
-    params = make_params(optimizer="sgd", lr=1e30, epochs=3)
-    with pytest.raises(ParamsError, match=r"train\.lr: the loss is .* in step \d+ at a rate of .*parsing_refined"):
-        run(toy, tmp_path, params)
-    assert not (tmp_path / "parser.pt").exists()
-
-
 def test_settings_of_torch_are_put_back(toy, tmp_path):
     threads = torch.get_num_threads()
     run(toy, tmp_path, make_params(epochs=1, threads=threads + 1))
