@@ -19,7 +19,7 @@ def context(**changes) -> Context:
 
 
 def test_plain_lines_tell_losses_speed_time_left_and_memory(capsys):
-    clock = iter([100.0, *(100.0 + step for step in range(1, 100))])
+    clock = iter([100.0, *(100.0 + step for step in range(100))])
     lines = _PlainLines(8, lambda: 1_230_000_000, lambda: next(clock))
     for done in range(41, 1001):  # 40 steps were done by an earlier run
         lines.tell(done, 1000, LOSSES)

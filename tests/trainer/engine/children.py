@@ -16,8 +16,8 @@ from typing import Any
 from pipeline.params import Params
 from stages.cli import main
 from trainer.checkpoints import read_model
-from trainer.data.loading import TrainingData
 from trainer.data.samples import ParsingSamples
+from trainer.data.training_data import TrainingData
 from trainer.engine import train
 from trainer.engine.device import build_fabric, repeatable
 from trainer.engine.learner import Learner
