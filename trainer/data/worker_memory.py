@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Sized
+from pathlib import Path
 from typing import Any, Protocol
 
 import cv2
@@ -14,6 +16,8 @@ from trainer.data.batch import Batch, Keys
 
 AHEAD = 2
 """Batches that every worker makes before they are asked for."""
+
+SHARED_MEMORY = Path("/dev/shm")
 
 
 class Fillable(Protocol):
@@ -35,9 +39,15 @@ class SharedBatches:
     """
 
     def __init__(self, data: Fillable, batches: Sampler[Keys], largest: int, workers: int, pin: bool) -> None:
-        """Batches of at most `largest` samples; with `pin`, in memory from which an accelerator copies by itself."""
+        """Batches of at most `largest` samples; with `pin`, in memory from which an accelerator copies by itself.
+
+        Raises:
+            ParamsError: there is too little memory to share, as in a container that was given none.
+        """
         self.pin = pin
-        self._places = [data.empty(largest).map(Tensor.share_memory_) for _ in range(workers * AHEAD + 1)]
+        places = workers * AHEAD + 1
+        _require_shared(places * sum(array.nbytes for array in data.empty(largest) if array is not None))
+        self._places = [data.empty(largest).map(Tensor.share_memory_) for _ in range(places)]
         self._loader: DataLoader[Any] = DataLoader(
             _IntoPlaces(data, self._places),
             sampler=_InTurn(batches, len(self._places)),
@@ -66,6 +76,15 @@ class SharedBatches:
         place, count = answer
         take = Tensor.pin_memory if self.pin else Tensor.clone
         return self._places[place].map(lambda array: take(array[:count]))
+
+
+def _require_shared(needed: int) -> None:
+    """Where shared memory is a file system, taking more than it has would end the process without a word."""
+    if SHARED_MEMORY.is_dir() and (free := shutil.disk_usage(SHARED_MEMORY).free) < needed:
+        raise ParamsError(
+            f"executor.loader_workers: batches of the workers take {needed / 2**20:.0f} MiB of shared memory, {SHARED_MEMORY} has "
+            f"{free / 2**20:.0f} free. Enlarge it (docker run --shm-size), or take fewer workers or train.batch_size"
+        )
 
 
 class _IntoPlaces(Dataset[Any]):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from pipeline.images import encode_png
 from pipeline.params import Augment
 from pipeline.taxonomy import KEYPOINT_SETS, LABEL_SETS, LabelSet
 from tests.trainer.builders import make_params, make_sample, write_shards, write_toy_set
+from trainer.data import worker_memory
 from trainer.data.augment import change_colours, draw, draw_placement, warp_image, warp_keypoints, warp_mask
 from trainer.data.batch import Batch
 from trainer.data.epoch_batches import EpochBatches
@@ -98,6 +101,17 @@ def test_an_epoch_that_was_left_early_leaves_nothing_to_the_next(toy):
     assert all(equal(one, other) for one, other in zip(again, expected[3:], strict=True))
 
 
+def test_too_little_shared_memory_is_told_before_it_is_taken(toy, monkeypatch):
+    monkeypatch.setattr(worker_memory, "SHARED_MEMORY", toy)
+    # 5 places of 4 samples: 48 x 32 pixels in 3 colours and a mask, and 16 joints
+    needed = 5 * 4 * (48 * 32 * 4 + 16 * 3 * 4)
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=needed))
+    loader_of(toy / "toy" / "train", 2)
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=needed - 1))
+    with pytest.raises(ParamsError, match=r"^executor\.loader_workers: batches .* 0 MiB of shared memory, .* Enlarge it"):
+        loader_of(toy / "toy" / "train", 2)
+
+
 @pytest.mark.parametrize("workers", [0, 1])
 def test_what_is_wrong_with_a_sample_is_told_in_one_line_from_a_worker_too(tmp_path: Path, workers):
     write_shards(tmp_path / "a", [make_sample(number, masked=number != 2) for number in range(4)])
@@ -166,6 +180,42 @@ def test_data_sets_of_several_label_and_keypoint_sets_are_mapped_by_the_loader(t
     ankles = [samples.keypoints(index, samples[index])[0].tolist() for index in range(3)]
     assert ankles == [[1, 2, 2], [17, 2, 2], [14, 2, 2]]  # joint 0 of LIP, 16 of COCO, 13 of PASCAL: the right ankle
     assert not samples.keypoints(1, samples[1])[6:10].any()
+
+
+def test_a_batch_of_several_sets_is_mirrored_in_the_sets_that_are_learnt(tmp_path: Path):
+    told = {"lip": (20, "lip16"), "cihp": (20, "coco17"), "atr": (18, "pascal14")}
+    for name, (count, joints) in told.items():
+        sample, _ = every_class(name, count, joints)
+        # Of one size, so that nothing is resampled.
+        row = np.full((1, 21), 255, np.uint8)
+        row[0, : count] = np.arange(count)
+        within = sample.keypoints * np.float32([1, 0, 1])
+        sample = replace(sample, mask=encode_png(row), image=encode_png(np.zeros((1, 21, 3), np.uint8)), width=21)
+        sample = replace(sample, keypoints=within)
+        write_shards(tmp_path / name, [sample], label_set=name, keypoint_set=joints)
+    samples = ParsingSamples([tmp_path / name for name in told], LIP, LIP16)
+    mirror = Augment(flip=1, rotate_share=0, scale=(1, 1))
+    batch = TrainingData(samples, input_spec("official", (1, 21)), mirror, seed=0)[[(0, 0), (0, 1), (0, 2)]]
+    # Each set's ids in LIP's, by hand; left (14, 16, 18) and right (15, 17, 19) then exchanged, and read from the right.
+    tables = {
+        "lip": [*range(14), 15, 14, 17, 16, 19, 18],
+        "cihp": [*range(10), 255, *range(11, 14), 15, 14, 17, 16, 19, 18],
+        "atr": [0, 1, 2, 4, 5, 12, 9, 6, 255, 19, 18, 13, 17, 16, 15, 14, 255, 11],
+    }
+    for row, name in enumerate(told):
+        expected = [*tables[name], *[255] * (21 - len(tables[name]))]
+        assert batch.masks[row, 0].tolist() == expected[::-1], name
+    # The left ankle is the mirrored right one: joint 0 of LIP, 16 of COCO, 13 of PASCAL, stored at 1, 17 and 14.
+    left_ankle = LIP16.keypoint_names.index("left-ankle")
+    assert batch.keypoints[:, left_ankle, 0].tolist() == [20 - 1, 20 - 17, 20 - 14]
+
+
+def test_equal_names_in_two_sets_draw_apart(tmp_path: Path):
+    for name in "ab":
+        write_shards(tmp_path / name, [replace(make_sample(0), dataset=name)])
+    samples = ParsingSamples([tmp_path / name for name in "ab"], LIP, LIP16)
+    one, other = TrainingData(samples, SPEC, COLOURFUL, seed=1)[[(0, 0), (0, 1)]].images
+    assert not torch.equal(one, other)
 
 
 def test_a_map_from_a_file_gives_classes_their_place(tmp_path: Path):
