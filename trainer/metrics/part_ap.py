@@ -6,10 +6,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import zip_longest
 from typing import Any
 
+import cv2
 import numpy as np
 
+from trainer.metrics.parsing import EXACT_PIXELS
+
 Instances = Mapping[str, Any]
-"""The part instances of an image: masks (N, H, W) bool, classes (N,) integers from 1, and for predictions scores (N,)."""
+"""The part instances of an image: masks (N, H, W) bool, classes (N,) integers from 1, and for predictions scores (N,).
+
+Where no two overlap, ids (H, W) may stand in place of masks: 1 + the row of the instance that a pixel belongs to, 0 for
+none. No mask is drawn then.
+"""
 
 
 def instance_part_ap(
@@ -98,13 +105,14 @@ class _Checked:
     """Instances of an image, found to be sound."""
 
     def __init__(self, instances: Instances, name: str, place: int, num_classes: int, scored: bool) -> None:
-        self.masks, self.classes = np.asarray(instances["masks"]), np.asarray(instances["classes"])
+        self.classes = np.asarray(instances["classes"])
         count = len(self.classes)
         where = f"{name}[{place}]"
-        if self.masks.ndim != 3 or self.masks.dtype != bool or len(self.masks) != count:
-            raise ValueError(
-                f"{where}: masks {self.masks.dtype} of shape {self.masks.shape}, expected bool ({count}, H, W)"
-            )
+        self.shapes = (
+            _Shapes.of_ids(instances["ids"], count, where)
+            if "ids" in instances
+            else _Shapes.of_masks(instances["masks"], count, where)
+        )
         if self.classes.ndim != 1 or (count and not np.issubdtype(self.classes.dtype, np.integer)):
             raise ValueError(f"{where}: classes {self.classes.dtype} of shape {self.classes.shape}, expected integers")
         if count and not (self.classes.min() >= 1 and self.classes.max() < num_classes):
@@ -116,12 +124,56 @@ class _Checked:
             raise ValueError(f"{where}: scores of shape {self.scores.shape}, expected {count} finite numbers")
 
 
+class _Shapes:
+    """Where the instances of an image are: a map of ids, or masks where some overlap or that is how they came."""
+
+    def __init__(self, ids: np.ndarray | None, masks: np.ndarray | None, count: int) -> None:
+        self.ids, self._masks, self.count = ids, masks, count
+
+    @classmethod
+    def of_masks(cls, given: Any, count: int, where: str) -> _Shapes:
+        masks = np.asarray(given)
+        if masks.ndim != 3 or masks.dtype != bool or len(masks) != count:
+            raise ValueError(f"{where}: masks {masks.dtype} of shape {masks.shape}, expected bool ({count}, H, W)")
+        return cls(_id_map(masks), masks, count)
+
+    @classmethod
+    def of_ids(cls, given: Any, count: int, where: str) -> _Shapes:
+        ids = np.asarray(given)
+        if ids.ndim != 2 or not np.issubdtype(ids.dtype, np.integer):
+            raise ValueError(f"{where}: ids {ids.dtype} of shape {ids.shape}, expected integers (H, W)")
+        if ids.size and not (ids.min() >= 0 and ids.max() <= count):
+            raise ValueError(
+                f"{where}: ids from {ids.min()} to {ids.max()}, expected 0 to {count}, the classes' number"
+            )
+        return cls(ids, None, count)
+
+    @property
+    def hw(self) -> tuple[int, ...]:
+        """Height and width."""
+        return self.masks.shape[1:] if self.ids is None else self.ids.shape
+
+    @property
+    def masks(self) -> np.ndarray:
+        """(N, H, W) bool."""
+        if self._masks is not None:
+            return self._masks
+        return np.asarray(self.ids) == np.arange(1, self.count + 1)[:, None, None]
+
+    @property
+    def areas(self) -> np.ndarray:
+        """(N,) int64 pixels of each."""
+        if self.ids is None:
+            # Summing booleans along axes takes ten times as long.
+            return np.array([np.count_nonzero(mask) for mask in self.masks], np.int64)
+        return np.bincount(self.ids.ravel(), minlength=self.count + 1)[1:].astype(np.int64)
+
+
 class _Overlaps:
     """An image's predictions against its true instances that have pixels; the masks themselves are forgotten."""
 
     def __init__(self, found: _Checked, true: _Checked) -> None:
-        shared = intersections(found.masks, true.masks)
-        areas, true_areas = _areas(found.masks), _areas(true.masks)
+        shared, areas, true_areas = _pixels(found.shapes, true.shapes)
         kept = true_areas > 0
         union = areas[:, None] + true_areas - shared
         self.ious = (shared / np.maximum(union, 1))[:, kept]
@@ -134,44 +186,53 @@ def _compare(found: Instances, true: Instances, num_classes: int, place: int) ->
     """One image's IoUs."""
     guess = _Checked(found, "predictions", place, num_classes, scored=True)
     truth = _Checked(true, "truths", place, num_classes, scored=False)
-    if len(guess.classes) and len(truth.classes) and guess.masks.shape[1:] != truth.masks.shape[1:]:
+    if guess.shapes.count and truth.shapes.count and guess.shapes.hw != truth.shapes.hw:
         raise ValueError(
-            f"predictions[{place}]: masks of {guess.masks.shape[1:]} pixels, expected the truth's {truth.masks.shape[1:]}"
+            f"predictions[{place}]: masks of {guess.shapes.hw} pixels, expected the truth's {truth.shapes.hw}"
         )
     return _Overlaps(guess, truth)
 
 
-def intersections(masks: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Common pixels of every pair of masks: (N, H, W) and (M, H, W) bool -> (N, M) int64.
+def _pixels(found: _Shapes, true: _Shapes) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Common pixels of every pair (N, M), and the areas (N,) and (M,), all int64.
 
-    Masks that do not overlap within their set, the rule for parts, become one map each and one joint histogram.
+    Instances that do not overlap within their set, the rule for parts, are told by one joint histogram.
     """
-    count, others_count = len(masks), len(others)
-    if not count or not others_count:
-        return np.zeros((count, others_count), np.int64)
-    ids, other_ids = _id_map(masks), _id_map(others)
-    if ids is None or other_ids is None:
-        flat, other_flat = (side.reshape(len(side), -1).astype(np.float64) for side in (masks, others))
-        return np.rint(flat @ other_flat.T).astype(np.int64)
-    joint = np.bincount(
-        (ids.astype(np.intp) * (others_count + 1) + other_ids).ravel(), minlength=(count + 1) * (others_count + 1)
-    )
-    return joint.reshape(count + 1, others_count + 1)[1:, 1:]
+    if not found.count or not true.count:
+        return np.zeros((found.count, true.count), np.int64), found.areas, true.areas
+    if found.ids is None or true.ids is None:
+        flat, other_flat = (side.masks.reshape(side.count, -1).astype(np.float64) for side in (found, true))
+        return np.rint(flat @ other_flat.T).astype(np.int64), found.areas, true.areas
+    joint = _joint_histogram(found.ids, true.ids, found.count + 1, true.count + 1)
+    return joint[1:, 1:], joint.sum(1)[1:], joint.sum(0)[1:]
+
+
+def _joint_histogram(ids: np.ndarray, others: np.ndarray, count: int, others_count: int) -> np.ndarray:
+    """(count, others_count) int64 pixels of each pair of ids."""
+    if max(count, others_count) <= 256 and ids.size <= EXACT_PIXELS:
+        pair = [np.ascontiguousarray(side, np.uint8) for side in (ids, others)]
+        bins = [count, others_count]
+        return cv2.calcHist(pair, [0, 1], None, bins, [0, count, 0, others_count]).astype(np.int64)
+    pairs = ids.astype(np.int64) * others_count + others
+    return np.bincount(pairs.ravel(), minlength=count * others_count).reshape(count, others_count)
+
+
+def intersections(masks: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Common pixels of every pair of masks: (N, H, W) and (M, H, W) bool -> (N, M) int64."""
+    found, true = (_Shapes.of_masks(side, len(side), "masks") for side in (masks, others))
+    return _pixels(found, true)[0]
 
 
 def _id_map(masks: np.ndarray) -> np.ndarray | None:
     """(H, W) of 1 + the mask that a pixel is in, 0 for none; None if masks overlap."""
     kind = np.uint8 if len(masks) < 256 else np.int32
-    ids, covered = np.zeros((2, *masks.shape[1:]), kind)
-    for number, mask in enumerate(np.ascontiguousarray(masks).view(np.uint8), start=1):
-        ids += mask * kind(number)
-        covered += mask
-    return ids if covered.max(initial=0) <= 1 else None
-
-
-def _areas(masks: np.ndarray) -> np.ndarray:
-    """(N,) int64 pixels of each mask; summing booleans along axes takes ten times as long."""
-    return np.array([np.count_nonzero(mask) for mask in masks], np.int64)
+    ids, numbered = np.zeros((2, *masks.shape[1:]), kind)
+    pixels = 0
+    for number, mask in enumerate(np.ascontiguousarray(masks), start=1):
+        np.multiply(mask.view(np.uint8), kind(number), out=numbered)
+        np.bitwise_or(ids, numbered, out=ids)
+        pixels += int(np.count_nonzero(mask))
+    return ids if pixels == np.count_nonzero(ids) else None
 
 
 def _class_ap(images: Sequence[_Overlaps], part: int, limits: np.ndarray, official: bool) -> np.ndarray:

@@ -46,8 +46,8 @@ class Cihp(ImageProtocol):
         judged = image.source.require_parts() != IGNORE
         found = image.instances
         self.instances.update(
-            {"masks": found.masks & judged, "classes": found.classes, "scores": image.instance_scores},
-            {"masks": truth.masks, "classes": truth.classes},
+            {"ids": np.where(judged, found.ids, 0), "classes": found.classes, "scores": image.instance_scores},
+            {"ids": truth.ids, "classes": truth.classes},
         )
 
     def merge(self, other: Cihp) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from trainer.metrics import ParsingMetrics, best_constant
+from trainer.metrics import ParsingMetrics, best_constant, parsing
 
 
 def test_scores_by_hand():
@@ -100,3 +100,25 @@ def test_best_constant_beats_every_other_constant(absent):
     ]
     assert best == int(np.argmax(by_trial))
     assert mean_iou == pytest.approx(max(by_trial))
+
+
+@pytest.mark.parametrize("ignore", [255, 0, 1000])
+def test_bytes_are_counted_as_other_integers_are(ignore, monkeypatch):
+    """Bytes take OpenCV's histogram, up to as many pixels as it counts exactly."""
+    random = np.random.default_rng(1)
+    pred, target = random.integers(0, 6, (2, 40, 30)).astype(np.uint8)
+    if ignore == 255:
+        target[:5] = 255
+        pred[0, 0] = 77  # not judged
+    expected = ParsingMetrics(6, ignore=ignore).update(pred.astype(np.int64), target.astype(np.int64)).confusion
+    assert np.array_equal(ParsingMetrics(6, ignore=ignore).update(pred, target).confusion, expected)
+    assert np.array_equal(ParsingMetrics(6, ignore=ignore).update(pred.T, target.T).confusion, expected)
+    monkeypatch.setattr(parsing, "EXACT_PIXELS", 100)
+    assert np.array_equal(ParsingMetrics(6, ignore=ignore).update(pred, target).confusion, expected)
+
+
+def test_bytes_beyond_the_classes_are_named():
+    with pytest.raises(ValueError, match="pred: ids from 0 to 6, expected 0 to 5"):
+        ParsingMetrics(6).update(np.array([0, 6], np.uint8), np.array([0, 5], np.uint8))
+    with pytest.raises(ValueError, match="target: ids from 0 to 7, expected 0 to 5"):
+        ParsingMetrics(6).update(np.array([0, 5], np.uint8), np.array([0, 7], np.uint8))

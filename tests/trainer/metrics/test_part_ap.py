@@ -147,6 +147,40 @@ def test_the_rules_as_slow_loops_give_the_same(seed, official):
     assert 5 < scores["mean"] < 95
 
 
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.int64])
+def test_maps_of_ids_stand_for_masks(kind):
+    """Also against masks on the other side, masks that overlap among them."""
+    predictions, truths = random_set(2, disjoint=True)
+    as_ids = [_with_ids(image, kind) for image in predictions], [_with_ids(image, kind) for image in truths]
+    expected = instance_part_ap(predictions, truths, TENTHS, 5)
+    assert instance_part_ap(*as_ids, TENTHS, 5) == expected
+    assert instance_part_ap(predictions, as_ids[1], TENTHS, 5) == expected
+    shared = [{**image, "masks": image["masks"] | image["masks"][-1:]} for image in predictions]
+    assert instance_part_ap(shared, as_ids[1], TENTHS, 5) == instance_part_ap(shared, truths, TENTHS, 5) != expected
+
+
+def _with_ids(image, kind):
+    """The image's masks as one map."""
+    numbered = image["masks"] * np.arange(1, len(image["masks"]) + 1)[:, None, None]
+    rest = {key: value for key, value in image.items() if key != "masks"}
+    return {**rest, "ids": numbered.sum(0).astype(kind)}
+
+
+@pytest.mark.parametrize(
+    "ids, message",
+    [
+        (np.full((1, 20), 2, np.uint8), r"predictions\[0\]: ids from 2 to 2, expected 0 to 1, the classes' number"),
+        (np.full((1, 20), -1), r"predictions\[0\]: ids from -1 to -1"),
+        (np.zeros((1, 20)), r"predictions\[0\]: ids float64 of shape \(1, 20\), expected integers"),
+        (np.ones((1, 21), np.uint8), r"predictions\[0\]: masks of \(1, 21\) pixels"),
+    ],
+)
+def test_ids_that_do_not_fit_are_named(ids, message):
+    guess = {"ids": ids, "classes": np.array([1]), "scores": np.array([0.5])}
+    with pytest.raises(ValueError, match=message):
+        instance_part_ap([guess], [true(row((0, 3)), [1])], [0.5], 2)
+
+
 @pytest.mark.parametrize("overlapping", [False, True])
 def test_intersections_are_pixels_in_both(overlapping):
     random = np.random.default_rng(2)
