@@ -94,7 +94,7 @@ def test_a_papers_run_asks_for_the_joints_that_its_set_or_its_teacher_gives(name
             assert params.pose.weights == "coco"
         if own.people == "many":
             assert params.detector.weights == "coco"
-        assert params.evaluate.split in own.splits
+        assert params.evaluate.split in own.splits and params.evaluate.protocol == own.layout
 
 
 @pytest.mark.parametrize("name", PAPERS)
