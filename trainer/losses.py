@@ -12,6 +12,7 @@ from pipeline.params import Loss
 from pipeline.taxonomy import IGNORE
 from trainer.models.layers import resize, size_of
 from trainer.models.prediction import Prediction
+from trainer.multi_person.centroids import centroid_loss
 
 
 class Targets(NamedTuple):
@@ -22,12 +23,15 @@ class Targets(NamedTuple):
         edges: (N, H, W) int64 of {0, 1}.
         heatmaps: (N, K, h, w) float32, one map more where the model has one of background.
         keypoint_weights: (N, K) float32, one column per map; a map of weight 0 is not learnt.
+        centroids: ways to people's centroids (N, 2 K, h, w) and the cells (N, K, h, w) that have one, as
+            trainer.multi_person has them; None where they are not learnt.
     """
 
     parsing: Tensor
     edges: Tensor
     heatmaps: Tensor
     keypoint_weights: Tensor
+    centroids: tuple[Tensor, Tensor] | None = None
 
 
 class Counts(NamedTuple):
@@ -39,12 +43,14 @@ class Counts(NamedTuple):
     Attributes:
         labelled_pixels: pixels with a part's label. pixels: all of them. edge_pixels: those on edges.
         keypoints: the sum of the maps' weights.
+        ways: cells that have a way to a centroid.
     """
 
     labelled_pixels: Tensor
     pixels: Tensor
     edge_pixels: Tensor
     keypoints: Tensor
+    ways: Tensor
 
     @classmethod
     def of(cls, targets: Targets) -> Counts:
@@ -54,6 +60,9 @@ class Counts(NamedTuple):
             torch.tensor(targets.edges.numel(), dtype=torch.float64, device=targets.edges.device),
             targets.edges.sum().double(),
             targets.keypoint_weights.sum().double(),
+            targets.keypoint_weights.new_zeros((), dtype=torch.float64)
+            if targets.centroids is None
+            else targets.centroids[1].sum().double(),
         )
 
 
@@ -140,7 +149,7 @@ def training_loss(
     """Eq. 4 and its parts.
 
     The last parsing output is the refined one (L_p2), those before it are coarse (L_p). A head that the model lacks
-    adds nothing. MuLA's Eq. 4, a parsing and a pose loss in every stage, is the same sum with equal weights for all
+    adds nothing, nor do ways to centroids that the targets lack. MuLA's Eq. 4, a parsing and a pose loss in every stage, is the same sum with equal weights for all
     stages' parsing.
 
     Args:
@@ -148,7 +157,7 @@ def training_loss(
             loss. None is these samples alone.
 
     Returns:
-        The weighted sum, and the unweighted parts: parsing_refined, parsing_coarse, edge, pose.
+        The weighted sum, and the unweighted parts: parsing_refined, parsing_coarse, edge, pose, centroids.
     """
     whole = Counts.of(targets) if counts is None else counts
     *coarse, refined = [
@@ -177,17 +186,20 @@ def training_loss(
         )
         for heatmaps in prediction.pose
     ]
+    ways = [
+        centroid_loss(resize(offsets, size_of(truth), align_corners=align_corners), truth, cells, whole.ways)
+        for offsets in prediction.centroids
+        for truth, cells in ([] if targets.centroids is None else [targets.centroids])
+    ]
+    named = {"parsing_coarse": coarse, "edge": edges, "pose": poses, "centroids": ways}
     parts = {"parsing_refined": refined}
-    parts |= {name: torch.stack(losses).sum() for name, losses in _named(coarse, edges, poses) if losses}
+    parts |= {name: torch.stack(losses).sum() for name, losses in named.items() if losses}
     factors = {
         "parsing_refined": weights.refined,
         "parsing_coarse": weights.coarse,
         "edge": weights.alpha,
         "pose": weights.beta,
+        "centroids": weights.centroids,
     }
     total = torch.stack([factors[name] * loss for name, loss in parts.items()]).sum()
     return total, parts
-
-
-def _named(coarse: list[Tensor], edges: list[Tensor], poses: list[Tensor]) -> tuple[tuple[str, list[Tensor]], ...]:
-    return ("parsing_coarse", coarse), ("edge", edges), ("pose", poses)

@@ -33,6 +33,7 @@ class Loss(Section):
     beta: NotNegative = 70.0
     refined: NotNegative = 1.0
     coarse: NotNegative = 1.0
+    centroids: NotNegative = Field(1.0, description="of the ways to centroids; the paper does not tell it")
     edge: Literal["weighted", "plain"] = Field(
         "weighted",
         description="cross entropy with edge and other pixels weighing each other's share of the batch (CorrPM's code), "
@@ -108,6 +109,9 @@ class Train(Section):
         512, description="of the parsing, edge and pose features"
     )
     dilations: tuple[Count, ...] = Field((12, 24, 36), description="of the ASPP; the default suits inputs of 384")
+    centroids: bool = Field(
+        False, description="MuLA's pose network also learns the way from each joint to its person's centroid"
+    )
     input_size: Size
     epochs: Count
     batch_size: Annotated[

@@ -13,6 +13,7 @@ from pipeline.params import Heatmaps
 from pipeline.taxonomy import IGNORE
 from trainer.data.batch import Batch
 from trainer.losses import Targets
+from trainer.multi_person.centroids import batch_centroid_offsets
 
 
 def make_targets(
@@ -22,6 +23,7 @@ def make_targets(
     *,
     background: bool = False,
     missing: Literal["skip", "zero"] = "skip",
+    centroids: bool = False,
 ) -> Targets:
     """All that the batch's outputs are compared with; edges and heatmaps are drawn where the batch does not hold them.
 
@@ -34,6 +36,7 @@ def make_targets(
         background: the maps end with one of background (MuLA), which weighs as much as the sample's heaviest keypoint.
         missing: maps of keypoints without label weigh nothing ("skip"), or are zeros to learn ("zero", as in both
             authors' code).
+        centroids: also the ways from the cells about each joint, as far as sigma, to the person's centroid.
     """
     height, width = batch.masks.shape[1:]
     size = (-(-height // heatmaps.stride), -(-width // heatmaps.stride))
@@ -46,7 +49,14 @@ def make_targets(
     if background:
         maps = torch.cat([maps, 1 - maps.amax(1, keepdim=True)], dim=1)
         weights = torch.cat([weights, weights.amax(1, keepdim=True)], dim=1)
-    return Targets(batch.masks.long(), edges.long(), maps, weights)
+    ways = _batch_centroids(batch.keypoints, size, heatmaps) if centroids else None
+    return Targets(batch.masks.long(), edges.long(), maps, weights, ways)
+
+
+def _batch_centroids(keypoints: Tensor, size: tuple[int, int], heatmaps: Heatmaps) -> tuple[Tensor, Tensor]:
+    """`batch_centroid_offsets` of (N, K, 3) keypoints in input pixels; a joint's surroundings reach as far as sigma."""
+    cells = torch.cat([_in_cells(keypoints[..., :2].double(), heatmaps), keypoints[..., 2:].double()], dim=-1)
+    return batch_centroid_offsets(cells, size, _sigma_cells(heatmaps))
 
 
 def batch_edges(masks: Tensor, width: int) -> Tensor:
@@ -79,21 +89,29 @@ def batch_heatmaps(keypoints: Tensor, size: tuple[int, int], heatmaps: Heatmaps)
     """
     present = keypoints[..., 2] > 0
     xy = torch.where(present[..., None], keypoints[..., :2], 0).double()
-    space = heatmaps.sigma_space or DEFAULT_SIGMA_SPACE[heatmaps.convention]
-    sigma_cells = heatmaps.sigma if space == "cells" else heatmaps.sigma / heatmaps.stride
-    columns, rows = (_along_axis(xy[..., axis], size[1 - axis], sigma_cells, heatmaps) for axis in (0, 1))
+    columns, rows = (_along_axis(xy[..., axis], size[1 - axis], heatmaps) for axis in (0, 1))
     maps = rows[..., :, None] * columns[..., None, :]
     if heatmaps.convention == "mula":
         maps = torch.where(maps < math.exp(-MULA_CUT), 0, maps)
     return torch.where(present[..., None, None], maps, 0).float()
 
 
-def _along_axis(positions: Tensor, cells: int, sigma_cells: float, heatmaps: Heatmaps) -> Tensor:
-    """(N, K) positions in input pixels -> (N, K, cells) Gaussian along one axis."""
-    index = torch.arange(cells, device=positions.device, dtype=positions.dtype)
+def _sigma_cells(heatmaps: Heatmaps) -> float:
+    space = heatmaps.sigma_space or DEFAULT_SIGMA_SPACE[heatmaps.convention]
+    return heatmaps.sigma if space == "cells" else heatmaps.sigma / heatmaps.stride
+
+
+def _in_cells(positions: Tensor, heatmaps: Heatmaps) -> Tensor:
+    """Positions in input pixels -> in cells; whole ones by CorrPM's convention."""
     if heatmaps.convention != "corrpm":
-        distance = index - ((positions + 0.5) / heatmaps.stride - 0.5)[..., None]
-        return torch.exp(-(distance**2) / (2 * sigma_cells**2))
-    distance = index - torch.trunc(positions / heatmaps.stride + 0.5)[..., None]
-    gaussian = torch.exp(-(distance**2) / (2 * sigma_cells**2))
-    return torch.where(distance.abs() <= int(3 * sigma_cells), gaussian, 0)
+        return (positions + 0.5) / heatmaps.stride - 0.5
+    return torch.trunc(positions / heatmaps.stride + 0.5)
+
+
+def _along_axis(positions: Tensor, cells: int, heatmaps: Heatmaps) -> Tensor:
+    """(N, K) positions in input pixels -> (N, K, cells) Gaussian along one axis."""
+    sigma = _sigma_cells(heatmaps)
+    index = torch.arange(cells, device=positions.device, dtype=positions.dtype)
+    distance = index - _in_cells(positions, heatmaps)[..., None]
+    gaussian = torch.exp(-(distance**2) / (2 * sigma**2))
+    return gaussian if heatmaps.convention != "corrpm" else torch.where(distance.abs() <= int(3 * sigma), gaussian, 0)

@@ -82,6 +82,7 @@ class Learner:
             self.params.heatmaps,
             background=bool(self.network.pose_background),
             missing=self.params.train.loss.missing_keypoints,
+            centroids=self.params.train.centroids,
         )
 
     def _whole(self, counts: list[Counts]) -> Counts:

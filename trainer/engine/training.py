@@ -92,6 +92,10 @@ def make_card(params: Params) -> ModelCard:
         accepted = model_options(name)
     except ValueError as error:
         raise ParamsError(f"train: {error}") from error
+    if settings.centroids and "centroids" not in accepted:
+        raise ParamsError(
+            f"train.centroids: true, yet model {name!r} has no such branch; those of MuLA with two networks have it"
+        )
     options = {
         "backbone": settings.backbone,
         "channels": settings.channels,
@@ -101,7 +105,8 @@ def make_card(params: Params) -> ModelCard:
     return ModelCard(
         model=name,
         variant=settings.variant,
-        options={key: value for key, value in options.items() if key in accepted},
+        options={key: value for key, value in options.items() if key in accepted}
+        | ({"centroids": True} if settings.centroids else {}),
         label_set=label_set.name,
         part_names=label_set.part_names,
         keypoint_set=keypoint_set.name,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import torch
 from torch import Tensor
 from torch.nn import functional
 
@@ -54,16 +55,40 @@ def centroid_offsets(keypoints: np.ndarray, size: tuple[int, int], radius: float
     return (ways / _diagonal(size)).reshape(2 * joints, height, width).astype(np.float32), np.isfinite(nearest)
 
 
-def centroid_loss(offsets: Tensor, truth: Tensor, cells: Tensor) -> Tensor:
+def batch_centroid_offsets(keypoints: Tensor, size: tuple[int, int], radius: float) -> tuple[Tensor, Tensor]:
+    """`centroid_offsets` of a batch of single people, made where the batch lies.
+
+    Args:
+        keypoints: (N, K, 3) x, y, v in cells.
+        size: (h, w) of the maps.
+        radius: of a joint's surroundings, in cells.
+
+    Returns:
+        (N, 2 K, h, w) float32 and (N, K, h, w) bool.
+    """
+    annotated = keypoints[..., 2] > 0
+    xy = torch.where(annotated[..., None], keypoints[..., :2], 0).double()
+    centre = xy.sum(1) / annotated.sum(1, keepdim=True).clamp(min=1)
+    rows, columns = (torch.arange(side, device=xy.device, dtype=xy.dtype) for side in size)
+    across, down = columns - xy[..., None, 0:1], rows[:, None] - xy[..., None, 1:2]
+    cells = (torch.hypot(across, down) <= radius) & annotated[..., None, None]
+    to_x, to_y = centre[:, 0, None, None, None] - columns, centre[:, 1, None, None, None] - rows[:, None]
+    both = torch.stack([to_x.expand(cells.shape), to_y.expand(cells.shape)], dim=2)
+    ways = torch.where(cells[:, :, None], both, 0) / _diagonal(size)
+    return ways.flatten(1, 2).float(), cells
+
+
+def centroid_loss(offsets: Tensor, truth: Tensor, cells: Tensor, count: Tensor | None = None) -> Tensor:
     """Smooth L1 of the regression, a mean over the cells that have a way, 0 where there are none.
 
     Args:
         offsets: (N, 2 K, h, w), what the network gives.
         truth: (N, 2 K, h, w). cells: (N, K, h, w) bool.
+        count: cells that have a way in the batch that these samples are a part of; None is these alone.
     """
     both = cells.repeat_interleave(2, dim=1)
     summed = functional.smooth_l1_loss(offsets.float() * both, truth * both, reduction="sum")
-    return summed / both.sum().clamp(min=1)
+    return summed / (2 * (cells.sum() if count is None else count.float())).clamp(min=1)
 
 
 def centroid_votes(found: Candidates, offsets: np.ndarray) -> np.ndarray:
