@@ -127,7 +127,7 @@ def test_a_network_learns_the_ways():
     weights = Loss(refined=0.0, beta=0.0, centroids=1.0)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
     for _ in range(100):
-        loss, named = training_loss(model(images), targets, weights, align_corners=True)
+        loss, _ = training_loss(model(images), targets, weights, align_corners=True)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
