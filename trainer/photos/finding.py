@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,9 @@ from pipeline.errors import ParamsError
 
 ENDINGS = (*IMAGE_ENDINGS, ".tif", ".tiff")
 """Of the files that are taken from a folder; a file that is named is taken whatever it is called."""
+
+_LONGEST = 200
+"""Bytes of a stem: with endings and what a file is called before it is whole it stays below the 255 that file systems take."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +65,7 @@ def find_photos(inputs: Sequence[str], but: Path) -> Photos:
     for given in inputs:
         for path in _meant(given):
             roots.append(path if path.is_dir() else path.parent)
-            for file in _below(path, but.absolute()) if path.is_dir() else [path]:
+            for file in _below(path, _plain(but)) if path.is_dir() else [path]:
                 if file == path or file.suffix.lower() in ENDINGS:
                     files.setdefault(file.resolve(), file)
                 else:
@@ -77,13 +81,18 @@ def _meant(given: str) -> list[Path]:
     """The files and folders that an argument stands for, absolute."""
     path = Path(given).expanduser()
     if path.exists():
-        return [path.absolute()]
+        return [_plain(path)]
     if not glob.has_magic(given):
         raise ParamsError(f"{given}: no such file or folder")
     found = sorted(glob.glob(str(path), recursive=True))
     if not found:
         raise ParamsError(f"{given}: no file or folder meets this pattern")
-    return [Path(one).absolute() for one in found]
+    return [_plain(Path(one)) for one in found]
+
+
+def _plain(path: Path) -> Path:
+    """The absolute path without `..`, so that no name leads out of the folder that results are written to."""
+    return Path(os.path.abspath(path))
 
 
 def _below(folder: Path, but: Path) -> Iterator[Path]:
@@ -97,12 +106,21 @@ def _named(files: Sequence[Path], root: Path) -> Iterator[Photo]:
     taken: set[str] = set()
     for file in files:
         relative = file.relative_to(root)
-        name = relative.with_suffix("").as_posix()
+        folder = relative.parent
+        name = (folder / _short(relative.stem)).as_posix()
         if name.casefold() in taken:
-            name = relative.as_posix()
-        number = 1
+            name = (folder / _short(relative.name)).as_posix()
+        number, whole = 1, name
         while name.casefold() in taken:
             number += 1
-            name = f"{relative.as_posix()}~{number}"
+            name = f"{whole}~{number}"
         taken.add(name.casefold())
         yield Photo(file, name)
+
+
+def _short(stem: str) -> str:
+    """The stem, cut and told apart by a hash where its files' names would be longer than file systems take."""
+    data = stem.encode("utf-8", "surrogateescape")
+    if len(data) <= _LONGEST:
+        return stem
+    return f"{data[: _LONGEST - 9].decode('utf-8', 'ignore')}~{hashlib.sha256(data).hexdigest()[:8]}"

@@ -82,6 +82,19 @@ def test_a_photo_that_is_met_twice_counts_once(album):
     ]
 
 
+def test_ways_through_other_folders_lead_nowhere_else(album, monkeypatch):
+    monkeypatch.chdir(album / "sub")
+    found = find_photos(["../a.jpg", "deep", "../sub/*.jpg"], album / "out")
+    assert names(found) == ["a", "sub/a", "sub/deep/c"] and found.root == album
+
+
+def test_long_names_are_cut_and_stay_apart(tmp_path):
+    for end in "ab":
+        (tmp_path / f"{'写' * 80}{end}.jpg").write_bytes(b"")
+    one, other = names(find_photos([str(tmp_path)], tmp_path / "out"))
+    assert one != other and len(one.encode()) <= 200 and one.startswith("写" * 60) and one[-9] == "~"
+
+
 def test_what_is_not_there_is_named(album, tmp_path):
     with pytest.raises(ParamsError, match=r"nowhere\.jpg: no such file or folder"):
         find_photos([str(album), "nowhere.jpg"], album / "out")

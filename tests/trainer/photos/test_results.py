@@ -1,11 +1,13 @@
 """The folder of predictions: whole, gone on with, never mixed with anything else."""
 
+import errno
 import json
+import os
 
 import pytest
 from pycocotools.coco import COCO
 
-from pipeline.errors import ParamsError
+from pipeline.errors import DataError, ParamsError
 from trainer.photos.results import ABOUT, LIST, ResultFolder
 
 CATEGORIES = [{"id": 1, "name": "person"}]
@@ -69,3 +71,17 @@ def test_a_folder_made_otherwise_is_refused_by_the_first_difference(tmp_path):
     with pytest.raises(ParamsError, match=r"was made with rules \{'score': 0.5\}, now it is \{'score': 0.6\}"):
         ResultFolder(tmp_path, {"model": "m", "rules": {"score": 0.6}})
     assert (tmp_path / ABOUT).read_bytes() == before
+
+
+def test_a_full_disk_is_told_and_leaves_what_was_done(tmp_path, monkeypatch):
+    folder = ResultFolder(tmp_path, {"model": "m"})
+    folder.keep("a", "1", line(), {"parts/a.png": b"x"})
+
+    def full(path, data):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("trainer.photos.results.write_whole", full)
+    with pytest.raises(DataError, match=r"cannot be written \(No space left on device\)\. Make room and run it again"):
+        folder.keep("b", "2", line(), {"parts/b.png": b"x"})
+    again = ResultFolder(tmp_path, {"model": "m"})
+    assert again.holds("a", "1") and not again.holds("b", "2")
