@@ -20,21 +20,41 @@ _TITLES = {
     "f1": "F1",
     "pckh_mean": "PCKh@0.5, all joints",
     "pckh_upper_body": "PCKh@0.5, upper body",
+    "apr_mean": "part AP, mean over IoU 0.1 to 0.9",
+    "apr_50": "part AP at IoU 0.5",
+    "apr_60": "part AP at IoU 0.6",
+    "apr_70": "part AP at IoU 0.7",
+    "official_apr_mean": "part AP by the official rules, mean over IoU 0.1 to 0.9",
+    "official_apr_50": "part AP by the official rules at IoU 0.5",
+    "official_apr_60": "part AP by the official rules at IoU 0.6",
+    "official_apr_70": "part AP by the official rules at IoU 0.7",
+    "multi_person_pose_ap": "mAP of joints",
+    "keypoint_ap": "keypoint AP, mean over OKS 0.5 to 0.95",
+    "keypoint_ap50": "keypoint AP at OKS 0.5",
+    "keypoint_ap75": "keypoint AP at OKS 0.75",
+    "keypoint_ap_medium": "keypoint AP, medium people",
+    "keypoint_ap_large": "keypoint AP, large people",
 }
+_BY_JOINT = {
+    "pckh": "PCKh@0.5 per joint, percent; pelvis and thorax count in no mean",
+    "pose_ap": "AP per joint, percent",
+}
+"""What metrics/evaluate.json tells joint by joint -> its caption."""
 
 
 def headline(inputs: ReportInputs) -> Html:
     """The few numbers that say how the run went, each with what it is to be held against."""
     judged = inputs.metric("evaluate")
-    scores, protocol = judged["scores"], judged["protocol"]
-    constant = judged.get("constant", {}).get("mean_iou")
+    scores, protocol, constant = judged["scores"], judged["protocol"], judged["constant"]["mean_iou"]
     notes = {
-        "mean_iou": ("mean IoU", "over classes" if constant is None else f"best constant answer: {constant:.1f} %"),
+        "mean_iou": ("mean IoU", f"best constant answer: {_percent(constant)}"),
         "pixel_accuracy": ("pixel accuracy", f"of {number(protocol['images'])} {protocol.get('unit', 'people')}"),
         "pckh_mean": ("PCKh@0.5", "joints within half a head's size"),
+        "apr_mean": ("part AP", "mean over IoU 0.1 to 0.9"),
+        "multi_person_pose_ap": ("pose mAP", "joints within half a head's size"),
+        "keypoint_ap": ("keypoint AP", "mean over OKS 0.5 to 0.95"),
     }
-    shown = [key for key in notes if scores.get(key) is not None] or list(scores)[:3]
-    cards = [(*notes.get(key, (_title(key), protocol["split"])), scores[key]) for key in shown]
+    cards = [(*note, scores[key]) for key, note in notes.items() if scores.get(key) is not None]
     return element(
         "ul",
         *(
@@ -46,30 +66,29 @@ def headline(inputs: ReportInputs) -> Html:
 
 
 def result_section(inputs: ReportInputs) -> Html:
-    """Scores, published rows, IoU per class, PCKh per joint, the confusion matrix: what the protocol measures of it."""
+    """Scores, published rows, IoU per class, the joints as the protocol judges them, the confusion matrix."""
     judged = inputs.metric("evaluate")
     tables = [_scores(judged)]
     if judged["protocol"]["name"] in PUBLISHED:
         tables.append(_published(inputs, judged))
-    parsed = judged.get("iou") or {}
-    joints = {name: value for name, value in (judged.get("pckh") or {}).items() if value is not None}
-    each = [_classes(parsed, inputs.params.train.label_set)] if parsed else []
-    if joints:
-        each.append(_joints(joints, inputs.params.train.keypoint_set))
+    each = [_classes(judged["iou"], inputs.params.train.label_set)]
+    for measure, caption in _BY_JOINT.items():
+        if any(value is not None for value in judged.get(measure, {}).values()):
+            each.append(_joints(judged[measure], inputs.params.train.keypoint_set, caption))
     return section(
         "result",
         "Result",
         element("p", _told(judged["protocol"])),
         element("div", *tables, class_="columns"),
         element("div", *each, class_="columns uneven"),
-        confusion_table(inputs) if parsed else Html(),
+        confusion_table(inputs),
     )
 
 
 def _told(protocol: dict[str, Any]) -> str:
     scales = ", ".join(f"{scale:g}" for scale in protocol["scales"])
     return (
-        f"{', '.join(protocol['datasets'])} {protocol['split']}: {protocol['images']} {protocol.get('unit', 'people')}. "
+        f"{', '.join(protocol['datasets'])} {protocol['split']}: {number(protocol['images'])} {protocol.get('unit', 'people')}. "
         f"Resolution: {protocol['resolution']}. Protocol {protocol['name']}, flip {'on' if protocol['flip'] else 'off'}, scales {scales}; "
         f"{protocol['averaging']}. Split hash {protocol['split_sha256'][:16]}."
     )
@@ -77,10 +96,10 @@ def _told(protocol: dict[str, Any]) -> str:
 
 def _scores(judged: dict[str, Any]) -> Html:
     rows = [[_title(name), number(value)] for name, value in _in_order(judged["scores"], tuple(_TITLES))]
-    constant = judged.get("constant")
-    if constant:
-        told = f"mean IoU of the best constant answer (every pixel {constant['class']})"
-        rows.append([told, number(constant["mean_iou"])])
+    constant = judged["constant"]
+    rows.append(
+        [f"mean IoU of the best constant answer (every pixel {constant['class']})", number(constant["mean_iou"])]
+    )
     return table("Scores, percent", ["score", "this\u00a0run"], rows)
 
 
@@ -118,9 +137,8 @@ def _classes(iou: dict[str, Any], labels: str) -> Html:
     return table(caption, head, rows, words=(0, 1))
 
 
-def _joints(pckh: dict[str, Any], joints: str) -> Html:
-    rows = [[name, bar(value)] for name, value in _in_order(pckh, keypoint_set(joints).keypoint_names)]
-    caption = "PCKh@0.5 per joint, percent; pelvis and thorax count in no mean"
+def _joints(scores: dict[str, Any], joints: str, caption: str) -> Html:
+    rows = [[name, bar(value)] for name, value in _in_order(scores, keypoint_set(joints).keypoint_names)]
     return table(caption, ["joint", "this run"], rows, words=(0, 1))
 
 

@@ -15,7 +15,7 @@ from trainer.report.findings import findings_table
 from trainer.report.joints import joints_charts, joints_per_person
 from trainer.report.published import LIP_IOU, PUBLISHED
 from trainer.report.quality import Facts, flags
-from trainer.report.result import result_section
+from trainer.report.result import headline, result_section
 
 GOOD = Facts(worst_tenth=False, joints=16, joints_of=16, confidence=0.9, score=1.0, parts=8, ignored=0.0)
 
@@ -87,10 +87,23 @@ def test_flags_name_what_is_worth_a_second_look(change, flag):
     assert flags(Facts(**{**vars(GOOD), **change})) == ([] if flag is None else [flag])
 
 
-def test_a_protocol_without_parsing_gives_its_scores_alone(inputs):
+@pytest.mark.parametrize(
+    ("protocol", "score", "told"),
+    [
+        ("coco", "keypoint_ap", "keypoint AP, mean over OKS 0.5 to 0.95"),
+        ("cihp", "apr_mean", "part AP, mean over IoU 0.1 to 0.9"),
+        ("pascal", "multi_person_pose_ap", "mAP of joints"),
+        ("lip", "a_new_score", "a new score"),
+    ],
+)
+def test_each_protocol_tells_its_own_scores(inputs, protocol, score, told):
     path = inputs.metrics / "evaluate.json"
     judged = json.loads(path.read_text())
-    judged = {"protocol": {**judged["protocol"], "name": "coco"}, "scores": {"oks_ap": 61.25}}
+    judged["protocol"] |= {"name": protocol, "unit": "images"}
+    judged |= {"scores": {"mean_iou": 44.5, score: 61.25}, "pckh": {}, "pose_ap": {"neck": 77.25}}
     path.write_text(json.dumps(judged))
-    text = re.sub(r"<[^>]+>", " ", result_section(inputs))
-    assert "oks ap" in text and "61.25" in text and "Confusion" not in text and "published" not in text
+    text = " ".join(re.sub(r"<[^>]+>", " ", result_section(inputs)).split())
+    assert f"{told} 61.25" in text and "neck 77.25" in text and "14 images." in text
+    assert ("Beside what was published" in text) == (protocol != "coco")
+    top = " ".join(re.sub(r"<[^>]+>", " ", headline(inputs)).split())
+    assert "mean IoU 44.5 %" in top and ("61.2 %" in top) == (protocol != "lip")
