@@ -10,6 +10,16 @@ function openDetail(sample, neighbours) {
   if (!dialog.open) dialog.showModal();
 }
 
+// A sample has an address of its own, to be sent to somebody who has the report, too.
+function address(sample) {
+  return `#sample=${[sample.set, sample.split, sample.id].map(encodeURIComponent).join("/")}`;
+}
+
+function openAddressed() {
+  const sample = location.hash && data.samples.find((one) => address(one) === location.hash);
+  if (sample) openDetail(sample, shown.includes(sample) ? shown : data.samples);
+}
+
 function showDetail(sample) {
   open = sample;
   const place = around.indexOf(sample);
@@ -28,6 +38,7 @@ function showDetail(sample) {
   );
   dialog.querySelector(".facts").replaceChildren(facts(sample, place), ...partsPresent(sample));
   dialog.scrollTop = 0;
+  history.replaceState(null, "", address(sample));
 }
 
 function facts(sample, place) {
@@ -77,5 +88,9 @@ dialog.addEventListener("keydown", (event) => {
   }
 });
 dialog.addEventListener("close", () => {
+  history.replaceState(null, "", location.pathname);
   if (around === shown && shown.includes(open)) focusCard(open);
 });
+window.addEventListener("hashchange", openAddressed);
+
+openAddressed();

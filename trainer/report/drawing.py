@@ -38,6 +38,7 @@ class Drawing:
         self._shards = shards
         self._predictions = predictions
         self._predicted = predicted
+        self._skeletons = {place: opened.manifest.keypoints for place, opened in shards.items()}
         self._worst = {one.index for one in predictions.worst_first()[: -(-len(predictions) // 10)]}
         self._rules = {
             place: Manifest.read(opened.folder / opened.manifest.links["heatmaps"]["path"]).parameters
@@ -104,7 +105,7 @@ class Drawing:
                 layer for layer in ("mask", "prediction", "edges", "heatmaps") if getattr(tiles, layer) is not None
             ],
             "score": round(float(sample.score), 3),
-            **_told_joints(sample, shards.manifest.keypoints, placement),
+            **_told_joints(sample, self._skeletons[one.dataset, one.split], placement),
         }
         if answer is not None:
             record["predicted"] = _present(answer)
