@@ -25,7 +25,10 @@ def refuse_huge(data: bytes, name: str) -> None:
     Raises:
         DataError: it is more than MAX_PIXELS.
     """
-    size = _declared_hw(data)
+    try:
+        size = _declared_hw(data)
+    except Image.DecompressionBombError as error:
+        raise DataError(f"{name}: {error}; {MAX_PIXELS:,} pixels are taken. Scale it down") from error
     if size is not None and size[0] * size[1] > MAX_PIXELS:
         raise DataError(
             f"{name}: declares {size[1]} x {size[0]} pixels, more than the {MAX_PIXELS:,} that are taken. Scale it down"
@@ -47,8 +50,6 @@ def _declared_hw(data: bytes) -> tuple[int, int] | None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             width, height = Image.open(io.BytesIO(data)).size
-    except Image.DecompressionBombError:
-        return MAX_PIXELS, MAX_PIXELS
     except (OSError, ValueError, SyntaxError):
         return None
     return height, width

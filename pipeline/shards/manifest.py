@@ -104,6 +104,11 @@ class Manifest:
         content.pop("records", None)
         try:
             content["shards"] = tuple(ShardEntry(**shard) for shard in content["shards"])
+            strange = next((one.name for one in content["shards"] if Path(str(one.name)).name != one.name), None)
+            if strange is not None:
+                raise DataError(
+                    f"{path}: a shard is called {strange!r}, expected a file name without folders. Run its stage again"
+                )
             for name in ("part_names", "keypoint_names", "remarks"):
                 content[name] = tuple(content.get(name, ()))
             for name in ("colours", "limbs"):

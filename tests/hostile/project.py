@@ -1,5 +1,7 @@
 """A project whose data come from a stranger, and commands that are watched while they read them."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import yaml
@@ -47,11 +49,9 @@ class Project:
         Nothing may be written outside the project, nothing published, and memory stays below a gigabyte.
         """
         outside = self._outside()
-        Path("/proc/self/clear_refs").write_text("5")
-        before = _memory("VmRSS")
         options = ["--params", str(self.root / "params.yaml"), "--root", str(self.root), "--quiet"]
-        result = CliRunner().invoke(main, [*options, *arguments])
-        assert _memory("VmHWM") - before < GIGABYTE
+        with memory_below(GIGABYTE):
+            result = CliRunner().invoke(main, [*options, *arguments])
         assert self._outside() == outside
         if result.exit_code == 0:
             return None
@@ -67,6 +67,15 @@ class Project:
         return {path for path in self.folder.rglob("*") if self.root not in path.parents} | set(
             self.folder.parent.iterdir()
         )
+
+
+@contextmanager
+def memory_below(limit: int) -> Iterator[None]:
+    """Fails where the block takes more memory than that, at any moment, on top of what the process has."""
+    Path("/proc/self/clear_refs").write_text("5")
+    before = _memory("VmRSS")
+    yield
+    assert _memory("VmHWM") - before < limit
 
 
 def _memory(key: str) -> int:
