@@ -31,7 +31,9 @@ def training_line(context: Context, batch_size: int, memory: Callable[[], int]) 
             def show(done: int, total: int, losses: Mapping[str, float]) -> None:
                 if bar.total is None:
                     bar.reset(total)
-                    bar.initial = bar.n = done  # neither what came before the first step nor it says anything of the speed
+                    bar.initial = bar.n = (
+                        done  # neither what came before the first step nor it says anything of the speed
+                    )
                 bar.set_postfix_str(f"{_told(losses)}; {_gigabytes(memory())}", refresh=False)
                 bar.update(done - bar.n)
 

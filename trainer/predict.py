@@ -28,7 +28,7 @@ class Answer:
         mask: (H, W) uint8 part ids, of the crop's own size.
         keypoints: (K, 3) float64 x, y in crop pixels and the heatmap's peak; no rows where the model has no pose head.
         confidence: (H, W) float32 probability of the pixel's class; None where it was not asked for.
-        labels: the mask where the network lies, to be counted there; None where it lies nowhere else.
+        labels: the mask where the network lies, to be counted there; None where that is the CPU.
     """
 
     mask: np.ndarray
@@ -103,7 +103,7 @@ class CropParser:
                             self._joints(heatmaps[place], item.to_input[scale], images.shape[2], mirrored)
                         )
         return [
-            Answer(labels.cpu().numpy(), _highest(found), confidence, labels)
+            Answer(labels.cpu().numpy(), _highest(found), confidence, None if labels.device.type == "cpu" else labels)
             for (labels, confidence), found in zip(
                 (self._classes(seen, item.mask.shape) for seen, item in zip(views, items, strict=True)),
                 joints,

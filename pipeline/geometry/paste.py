@@ -9,8 +9,8 @@ import numpy as np
 
 from pipeline.geometry.crop import window_in_source
 
-_NOBODY = (0, 255)
-"""Labels of a crop that claim no pixel: background, and what is not judged."""
+_IGNORED = 255
+"""The label of what is not judged; it claims no pixel, as the background does not."""
 
 
 class Pasted(NamedTuple):
@@ -58,7 +58,7 @@ def paste_people(
     for within in (False, True) if figures is not None else (None,):
         for place in weakest_first:
             labels = np.asarray(parts[place])
-            claimed = ~np.isin(labels, _NOBODY)
+            claimed = (labels != 0) & (labels != _IGNORED)
             if figures is not None:
                 figure = np.asarray(figures[place], bool)
                 if figure.shape != labels.shape:
@@ -102,8 +102,11 @@ def part_instances(parts: np.ndarray, people: np.ndarray) -> PartInstances:
     """
     if parts.shape != people.shape or parts.ndim != 2:
         raise ValueError(f"people: shape {people.shape}, expected the parts' (H, W), {parts.shape}")
-    told = ~np.isin(parts, _NOBODY) & (people > 0)
-    keys, places = np.unique(people[told].astype(np.int64) * 256 + parts[told], return_inverse=True)
-    ids = np.zeros(parts.shape, np.uint16)
-    ids[told] = places + 1
-    return PartInstances(ids, keys % 256, keys // 256)
+    told = (parts != 0) & (parts != _IGNORED) & (people > 0)
+    keys = np.where(told, people.astype(np.intp) * 256 + parts, 0)
+    counts = np.bincount(keys.ravel())
+    counts[0] = 0
+    present = np.flatnonzero(counts)
+    rows = np.zeros(len(counts), np.uint16)
+    rows[present] = np.arange(1, len(present) + 1)
+    return PartInstances(rows[keys], present % 256, present // 256)

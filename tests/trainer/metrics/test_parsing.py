@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+import pickle
 
 import numpy as np
 import pytest
 import torch
+from sklearn.metrics import confusion_matrix
 
 from trainer.metrics import ParsingMetrics, best_constant, parsing
 
@@ -68,6 +70,32 @@ def test_tensors_and_arrays_count_alike(dtype):
     by_array = ParsingMetrics(4).update(pred.numpy(), target.numpy())
     mixed = ParsingMetrics(4).update(pred, target.numpy())
     assert by_tensor.confusion.tolist() == by_array.confusion.tolist() == mixed.confusion.tolist()
+
+
+@pytest.mark.parametrize(("classes", "ignore"), [(6, 255), (6, 0), (6, -1), (256, 255), (300, 255)])
+def test_bytes_and_wider_ids_agree_with_scikit_learn(classes, ignore):
+    random = np.random.default_rng(3)
+    pred, target = random.integers(0, 6, (2, 500)).astype(np.uint8)
+    if ignore == 255:
+        target[::7] = 255
+    judged = target != ignore
+    expected = confusion_matrix(target[judged], pred[judged], labels=range(classes))
+    for kind in (np.uint8, np.int16, np.uint16, np.int64):
+        metrics = ParsingMetrics(classes, ignore=ignore).update(pred.astype(kind), target.astype(kind))
+        assert metrics.confusion.tolist() == expected.tolist()
+
+
+def test_counts_of_two_add_up_and_travel():
+    random = np.random.default_rng(4)
+    pred, target = random.integers(0, 4, (2, 2, 50)).astype(np.uint8)
+    both = ParsingMetrics(4).update(pred, target)
+    one, other = (ParsingMetrics(4).update(pred[half], target[half]) for half in (0, 1))
+    one.merge(pickle.loads(pickle.dumps(other)))
+    assert one.confusion.tolist() == both.confusion.tolist() and one.compute() == both.compute()
+    with pytest.raises(
+        ValueError, match=r"other: classes, ignore and absent \(5, 255, 'skip'\), expected \(4, 255, 'skip'\)"
+    ):
+        one.merge(ParsingMetrics(5))
 
 
 def test_nothing_judged_is_undefined():
