@@ -79,9 +79,9 @@ def remove_leftovers(target: Path) -> None:
     names = (f".{target.name}.new-", f".{target.name}.old-")
     for leftover in target.parent.iterdir() if target.parent.is_dir() else ():
         process = leftover.name.rpartition("-")[2]
-        if leftover.name.startswith(names) and process.isdecimal():
-            if int(process) == os.getpid() or not _runs(int(process)):
-                shutil.rmtree(leftover, ignore_errors=True)
+        ours = leftover.name.startswith(names) and process.isdecimal()
+        if ours and (int(process) == os.getpid() or not _runs(int(process))):
+            shutil.rmtree(leftover, ignore_errors=True)
 
 
 def _runs(process: int) -> bool:

@@ -1,0 +1,242 @@
+"""What do the label stages cost beside reading and writing, and do two workers, or Ray, halve it?
+
+    python benchmarks/data_stages.py [--people 5000] [--repeat 6] [--images 1200]
+
+Draws a LIP set of single people (200 differ, the others repeat their bytes under other names), ingests and crops it, and runs
+the steps edges, heatmaps and shard in this process, on one core, in turns with their floor:
+
+    floor      reads the columns of the input shards that the step needs, decodes the masks it looks at, and writes the same
+               outputs from arrays that lie ready: encoded (PNG, deflate, parquet), flushed to the disk
+    bare floor the same from outputs that were encoded beforehand: the PNGs, the npz
+
+Then edges and heatmaps over the same shards `--repeat` times, by one worker, two workers, and Ray with two, which has been started
+before; published folders must be equal. Then the cutting out of CIHP's people, from a fourth of `--images` scenes and from all of them,
+to see whether the time of an image grows with their number. Writes benchmarks/results/data_stages.json; ten minutes on two cores.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from crowds import write_crowd
+from measuring import Line, paired_ratio, write
+from processes import hpp
+
+from pipeline.execution import Engine, LocalPool, RayCluster
+from pipeline.images import decode_map, encode_bits
+from pipeline.rows import EDGE_SCHEMA
+from pipeline.shards.manifest import Manifest, ShardEntry
+from pipeline.shards.read import iter_rows, read_rows, read_table
+from pipeline.shards.step import ShardInput, Step, content_hash, run_step
+from pipeline.shards.write import npz_bytes, parquet_bytes, table_bytes, write_whole
+from pipeline.steps.crop import annotated_step
+from pipeline.steps.cutting import CutRules
+from pipeline.steps.edges import edges_step
+from pipeline.steps.heatmaps import heatmaps_step
+from pipeline.steps.inputs import stage_inputs
+from pipeline.steps.pose import annotated_pose_step
+from pipeline.steps.samples import samples_step
+
+ROW_GROUP, SIZE, STRIDE, JOINTS = 20, (40, 24), 4, 16
+ROUNDS = 5
+
+
+def publish(step: Step, shards: Sequence[ShardInput], folder: Path, engine: Engine) -> float:
+    """Seconds of a step over shards, its publication included, in a folder of its own."""
+
+    def describe(split: str, entries: tuple[ShardEntry, ...]) -> Manifest:
+        return Manifest(
+            step.name, "crowd", split, "lip", None, dict(step.parameters), {step.name: step.version}, entries, {}
+        )
+
+    begin = time.perf_counter()
+    run_step(
+        step, shards, describe, ["train"], folder / "data" / step.name, folder / "scratch", engine=engine,
+        max_rejects=0, limit_key="", progress=lambda more: None,
+    )  # fmt: skip
+    return time.perf_counter() - begin
+
+
+Floor = Callable[[tuple[Path, ...], Any, Path], None]
+
+
+def edges_floor(paths: tuple[Path, ...], ready: Any, out: Path) -> None:
+    for row in iter_rows(paths[0], ["sample_id", "mask"]):
+        decode_map(row["mask"], "mask")
+    rows = [{"sample_id": name, "edge": edge if isinstance(edge, bytes) else encode_bits(edge)} for name, edge in ready]
+    write_whole(out, parquet_bytes(rows, EDGE_SCHEMA, ROW_GROUP))
+
+
+def heatmaps_floor(paths: tuple[Path, ...], ready: Any, out: Path) -> None:
+    read_table(paths[0], ["sample_id", "width", "height"])
+    read_table(paths[1], ["sample_id", "keypoints"])
+    write_whole(out, ready if isinstance(ready, bytes) else npz_bytes(ready, True))
+
+
+def samples_floor(paths: tuple[Path, ...], ready: Any, out: Path) -> None:
+    crops = read_table(paths[0])
+    read_table(paths[1])
+    read_table(paths[2])
+    for mask in crops["mask"].to_pylist():
+        decode_map(mask, "mask")
+    write_whole(out, ready if isinstance(ready, bytes) else table_bytes(ready, ROW_GROUP))
+
+
+def ready_edges(path: Path, encoded: bool) -> Any:
+    rows = read_rows(path)
+    return [(row["sample_id"], row["edge"] if encoded else decode_map(row["edge"], "edge")) for row in rows]
+
+
+def ready_heatmaps(path: Path, encoded: bool) -> Any:
+    if encoded:
+        return path.read_bytes()
+    with np.load(path) as maps:
+        return {name: maps[name] for name in maps.files}
+
+
+def ready_samples(path: Path, encoded: bool) -> Any:
+    return path.read_bytes() if encoded else read_table(path)
+
+
+def against_floor(
+    step: Step, shards: Sequence[ShardInput], floor: Floor, ready: Callable[[Path, bool], Any], project: Path
+) -> tuple[list[Line], dict[str, float]]:
+    """The step beside its floor, the same shards in turns, and the published folder for the next one."""
+    publish(step, shards, project, LocalPool(1))
+    outputs = sorted((project / "data" / step.name / "train").glob(f"*.{step.suffix}"))
+    times: dict[str, list[float]] = {"step": [], "floor": [], "bare floor": []}
+    for _ in range(ROUNDS):
+        with tempfile.TemporaryDirectory(dir=project) as aside:
+            times["step"].append(publish(step, shards, Path(aside), LocalPool(1)))
+            for name, encoded in (("floor", False), ("bare floor", True)):
+                spent = 0.0
+                for shard, output in zip(shards, outputs, strict=True):
+                    kept = ready(output, encoded)
+                    begin = time.perf_counter()
+                    floor(shard.inputs, kept, Path(aside) / "floor")
+                    spent += time.perf_counter() - begin
+                times[name].append(spent)
+    lines = [
+        Line(
+            f"{step.name}: time beside reading, decoding and writing",
+            paired_ratio(times["step"], times["floor"]),
+            target=1.5,
+            at_most=True,
+        ),
+        Line(f"{step.name}: the same, outputs encoded beforehand", paired_ratio(times["step"], times["bare floor"])),
+    ]
+    return lines, {name: statistics.median(seconds) for name, seconds in times.items()}
+
+
+def workers(
+    steps: Sequence[tuple[Step, Sequence[ShardInput]]], repeat: int, project: Path
+) -> tuple[list[Line], dict[str, float]]:
+    """Edges and heatmaps by one worker, two, and Ray."""
+    work = [
+        (step, [replace(shard, stem=f"{shard.stem}-{n}", content=content_hash(shard.content, n)) for n in range(repeat) for shard in shards])
+        for step, shards in steps
+    ]  # fmt: skip
+    cluster = RayCluster(2)
+    list(cluster.run_tasks(abs, [0, 1, 2, 3]))  # Ray's start is apart
+    engines: dict[str, Engine] = {"one": LocalPool(1), "two": LocalPool(2), "ray": cluster}
+    seconds: dict[str, list[float]] = {name: [] for name in engines}
+    hashes = {}
+    for _ in range(3):
+        for name, engine in engines.items():
+            with tempfile.TemporaryDirectory(dir=project) as aside:
+                seconds[name].append(sum(publish(step, shards, Path(aside), engine) for step, shards in work))
+                hashes[name] = [path.read_bytes() for path in sorted(Path(aside).rglob("manifest.json"))]
+    if not hashes["one"] == hashes["two"] == hashes["ray"]:
+        raise SystemExit("edges and heatmaps: the engines' bytes differ")
+    lines = [
+        Line(
+            "edges and heatmaps: two workers as fast as one", paired_ratio(seconds["one"], seconds["two"]), target=1.8
+        ),
+        Line(
+            "edges and heatmaps: time of Ray beside the local pool, two workers each",
+            paired_ratio(seconds["ray"], seconds["two"]),
+            target=1.25,
+            at_most=True,
+            note="Ray started before; equal bytes",
+        ),
+    ]
+    return lines, {name: statistics.median(times) for name, times in seconds.items()}
+
+
+def cutting(images: int, project: Path) -> tuple[list[Line], dict[str, float]]:
+    """Seconds per image of cutting out people, from few and from many images."""
+    per_image = {}
+    for count in (images // 4, images):
+        folder = project / f"cihp{count}"
+        write_crowd("cihp", folder / "source", count)
+        settings = {"datasets.cihp.source": folder / "source", "datasets.cihp.splits": "[train]"}
+        for stage in ("download", "ingest"):
+            hpp(folder, settings, stage, "cihp")
+        shards = stage_inputs([folder / "data/ingest/cihp"], ["train"])
+        step = annotated_step(CutRules("black", 0, 60, 0.2), ROW_GROUP)
+        per_image[count] = publish(step, shards, folder / "cut", LocalPool(1)) / count
+    few, many = per_image.values()
+    line = Line(
+        f"crop: time of an image among {images}, beside one among {images // 4}", many / few, target=1.2, at_most=True
+    )
+    return [line], {f"crop, {count} images, s per image": seconds for count, seconds in per_image.items()}
+
+
+def main() -> None:
+    """Draw, measure, write, print."""
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--people", type=int, default=5000)
+    options.add_argument("--repeat", type=int, default=6, help="times that the engines go through all people")
+    options.add_argument("--images", type=int, default=1200, help="scenes of several people to cut")
+    chosen = options.parse_args()
+    cv2.setNumThreads(1)
+    lines: list[Line] = []
+    details: dict[str, Any] = {"people": chosen.people, "seconds": {}}
+    with tempfile.TemporaryDirectory() as folder:
+        project = Path(folder)
+        write_crowd("lip", project / "source", chosen.people)
+        settings = {"datasets.lip.source": project / "source", "datasets.lip.splits": "[train]"}
+        for stage in ("download", "ingest", "crop"):
+            usage = hpp(project, settings, stage, "lip")
+            details["seconds"][stage] = {"core": usage.core_seconds}
+        data = project / "data"
+        crops = data / "crops/lip"
+        publish(annotated_pose_step(JOINTS, ROW_GROUP), stage_inputs([crops], ["train"]), project, LocalPool(1))
+        edges = edges_step(3, False, ROW_GROUP)
+        maps = heatmaps_step(SIZE, STRIDE, 2.0, None, "corrpm", True)
+        samples = samples_step((SIZE[0] * STRIDE, SIZE[1] * STRIDE), ROW_GROUP, {"width": 3})
+        inputs = {
+            "edges": stage_inputs([crops], ["train"]),
+            "heatmaps": stage_inputs([crops, data / "pose"], ["train"], stem="heatmaps"),
+        }
+        for step, floor, ready in ((edges, edges_floor, ready_edges), (maps, heatmaps_floor, ready_heatmaps)):
+            more, details["seconds"][step.name] = against_floor(step, inputs[step.name], floor, ready, project)
+            lines += more
+        joined = stage_inputs([crops, *(data / name for name in ("edges", "pose", "heatmaps"))], ["train"])
+        more, details["seconds"]["shard"] = against_floor(samples, joined, samples_floor, ready_samples, project)
+        lines += more
+        details["bytes"] = {
+            name: sum(path.stat().st_size for path in (data / place / "train").iterdir())
+            for name, place in (("ingest", "ingest/lip"), ("crops", "crops/lip"), ("edges", "edges"), ("pose", "pose"),
+                                ("heatmaps", "heatmaps"), ("shards", "shard"))
+        }  # fmt: skip
+        more, details["engines"] = workers(
+            [(edges, inputs["edges"]), (maps, inputs["heatmaps"])], chosen.repeat, project
+        )
+        lines += more
+        more, details["cutting"] = cutting(chosen.images, project)
+        lines += more
+    write("data_stages", lines, details)
+
+
+if __name__ == "__main__":
+    main()
