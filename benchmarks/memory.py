@@ -53,7 +53,14 @@ def measure(dataset: str, people: int) -> dict[str, Any]:
             for name, path in folders.items()
         }
         raw = sum(path.stat().st_size for path in (project / "data/raw" / dataset).iterdir())
-    return {"people": figures["people"], "images": figures["images"], "stages": stages, "bytes": sizes | {"raw": raw}}
+        edges = json.loads((project / f"metrics/edges/{dataset}.json").read_text(encoding="utf-8"))["train"]
+    return {
+        "people": figures["people"],
+        "images": figures["images"],
+        "pixels": edges["edge_pixels_per_mask"] / edges["edge_share"],
+        "stages": stages,
+        "bytes": sizes | {"raw": raw},
+    }
 
 
 def main() -> None:

@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import shutil
 import subprocess
 import sys
@@ -25,12 +24,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
+from measuring import ROOT, Line, write
 
-from pipeline.shards.write import write_whole
-
-ROOT = Path(__file__).resolve().parent.parent
-RESULT = ROOT / "benchmarks" / "results" / "teachers.json"
 DATASET = "cihp"
 STAGES = ("crop", "pose")
 MOST_GROWTH = 1.1
@@ -109,25 +104,15 @@ def main() -> None:
     options.add_argument("--images", type=int, nargs=2, default=[200, 2000], help="scenes of both runs")
     runs = [measure(images) for images in sorted(options.parse_args().images)]
     figures = compare(runs)
-    machine = {
-        "machine": platform.processor() or platform.machine(),
-        "cores": len(os.sched_getaffinity(0)),
-        "load": os.getloadavg()[0],
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-    }
-    RESULT.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(RESULT, (json.dumps({**machine, "runs": runs, "figures": figures}, indent=1) + "\n").encode())
-    for stage in STAGES:
-        for run in runs:
-            usage = run["stages"][stage]
-            print(
-                f"{stage:5} {run['images']:6} images {run['people']:6} people {usage['seconds']:7.1f} s "
-                f"{usage['core_seconds']:7.1f} core-s {usage['peak_mb']:7.0f} MB"
-            )
-        for name, value in figures[stage].items():
-            print(f"{stage:5} {name:36} {value:8.2f}")
-    if any(figures[stage]["peak memory, growth"] > MOST_GROWTH for stage in STAGES):
+    lines = [
+        Line(f"{stage}: {name}", value, "times", MOST_GROWTH, at_most=True)
+        if "growth" in name
+        else Line(f"{stage}: {name}", value, "/s")
+        for stage in STAGES
+        for name, value in figures[stage].items()
+    ]
+    write("teachers", lines, {"runs": runs, "figures": figures})
+    if any(line.missed for line in lines):
         sys.exit(f"memory grows with the data set by more than {MOST_GROWTH:.1f}")
 
 

@@ -42,7 +42,21 @@ SPLITS = ("train", "val", "test")
 _SHARES = {"train": 8, "val": 1, "test": 1}
 
 
+_FEW = 100
+
+
 def drawn_splits(ids: Sequence[str], splits: Sequence[str], seed: int) -> dict[str, list[str]]:
-    """Every id in one of the splits asked for: a tenth each for val and test, the rest for train."""
+    """Every id in one of the splits asked for: a tenth each for val and test, the rest for train.
+
+    From a hundred ids on each one's own hash decides, so that none moves when others come; the shares are then right on
+    average only. Fewer are dealt out, so that no split is left empty.
+    """
     shares = {split: share for split, share in _SHARES.items() if split in splits}
-    return seeded_split(ids, share_out(len(ids), shares, rest=next(iter(shares))), seed)
+    if len(ids) < _FEW:
+        return seeded_split(ids, share_out(len(ids), shares, rest=next(iter(shares))), seed)
+    tickets = [split for split, share in shares.items() for _ in range(share)]
+    drawn: dict[str, list[str]] = {split: [] for split in shares}
+    for one in ids:
+        number = int.from_bytes(hashlib.sha256(f"{seed}/{one}".encode()).digest()[:8])
+        drawn[tickets[number % len(tickets)]].append(one)
+    return drawn

@@ -2,7 +2,7 @@ from itertools import chain
 
 import pytest
 
-from pipeline.datasets.splits import seeded_split, share_out
+from pipeline.datasets.splits import drawn_splits, seeded_split, share_out
 
 IDS = [f"photo {number}" for number in range(50)]
 
@@ -44,3 +44,23 @@ def test_shares_are_in_proportion_and_leave_no_split_empty(count, expected):
 def test_what_rounding_leaves_goes_to_the_rest():
     assert share_out(7, {"train": 8, "val": 1, "test": 1}, rest="train") == {"train": 5, "val": 1, "test": 1}
     assert share_out(1, {"train": 8, "val": 1}, rest="train") == {"train": 1, "val": 0}
+
+
+@pytest.mark.parametrize("splits", [("train", "val"), ("train", "val", "test"), ("val", "test")])
+def test_in_larger_sets_no_id_moves_when_others_come(splits):
+    ids = [f"photo {number}" for number in range(2000)]
+    for seed in range(5):
+        before, after = drawn_splits(ids[:1000], splits, seed), drawn_splits(ids, splits, seed)
+        assert {split: [one for one in after[split] if one in set(ids[:1000])] for split in splits} == before
+        assert sorted(chain(*after.values())) == sorted(ids)
+        assert (
+            150 < len(after["val"]) < (250 if "train" in splits else 1100)
+            and drawn_splits(ids, splits, seed + 9) != after
+        )
+
+
+def test_small_sets_have_no_empty_split():
+    for count in range(3, 60):
+        assert all(
+            drawn_splits(IDS[:count] + [f"{i}" for i in range(count - 50)], ("train", "val", "test"), 1).values()
+        )
