@@ -164,7 +164,7 @@ def page(memory: Mapping[str, Any], teachers: Mapping[str, Any], stages: Mapping
         total_bytes=all_bytes,
         sample_bytes=raw,
         pixels=PIXELS,
-        sample_pixels=f"{sample_pixels:,.0f}",
+        sample_pixels=round(sample_pixels),
         ratio=ratio,
         real_ms=1000 * real,
         detect_ms=1000 * detect,
