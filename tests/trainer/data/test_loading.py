@@ -182,6 +182,13 @@ def test_data_sets_of_several_label_and_keypoint_sets_are_mapped_by_the_loader(t
     assert not samples.keypoints(1, samples[1])[6:10].any()
 
 
+def test_ids_that_no_class_has_are_ignored(tmp_path: Path):
+    row = np.array([[0, 19, 20, 254, 255]], np.uint8)
+    sample = replace(make_sample(0), mask=encode_png(row))
+    write_shards(tmp_path / "a", [sample])
+    assert ParsingSamples([tmp_path / "a"], LIP, LIP16).mask(0, sample).tolist() == [[0, 19, 255, 255, 255]]
+
+
 def test_a_batch_of_several_sets_is_mirrored_in_the_sets_that_are_learnt(tmp_path: Path):
     told = {"lip": (20, "lip16"), "cihp": (20, "coco17"), "atr": (18, "pascal14")}
     for name, (count, joints) in told.items():
