@@ -6,11 +6,13 @@ import os
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
+from inspect import signature
 from typing import Literal
 
 import torch
 from lightning_fabric import Fabric
 from lightning_fabric.strategies import DDPStrategy
+from torch.nn.parallel import DistributedDataParallel
 
 from pipeline.errors import ParamsError
 from pipeline.params import Executor
@@ -18,6 +20,17 @@ from pipeline.params import Executor
 Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
 
 ONE_DEVICE = Executor()
+
+_SYNC_BUFFERS = next(
+    name
+    for name in ("forward_sync_buffers", "broadcast_buffers")  # the newer name first
+    if name in signature(DistributedDataParallel).parameters
+)
+"""DDP's switch for sending the first process's buffers to the others at every look.
+
+Buffers are the norms' statistics: SyncBatchNorm keeps them equal, and `share_buffers` where it does not run. Sent in
+validation too, they would have processes wait for looks that others do not take.
+"""
 
 
 def build_fabric(precision: Precision, executor: Executor = ONE_DEVICE) -> Fabric:
@@ -41,8 +54,7 @@ def build_fabric(precision: Precision, executor: Executor = ONE_DEVICE) -> Fabri
         accelerator="cuda" if on_gpu else executor.accelerator,
         devices=ranks,
         num_nodes=nodes,
-        # Buffers are the norms' statistics: SyncBatchNorm keeps them equal, and `share_buffers` where it does not run.
-        strategy=DDPStrategy(broadcast_buffers=False) if ranks * nodes > 1 else "auto",
+        strategy=DDPStrategy(**{_SYNC_BUFFERS: False}) if ranks * nodes > 1 else "auto",
         precision=precision,
     )
     fabric.launch()

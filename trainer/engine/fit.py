@@ -194,7 +194,8 @@ class Fit:
         least = 2 if alone else 1
         if self.batches.smallest < least:
             raise ParamsError(
-                f"train.accumulate: batches of {self.settings.batch_size} out of {len(self.train_split)} samples, cut among "
-                f"{self.fabric.world_size} processes and into {self.settings.accumulate} parts, have parts of "
-                f"{self.batches.smallest} samples; expected at least {least}. Lower it, or raise train.batch_size"
+                f"train.batch_size: {self.settings.batch_size} out of {len(self.train_split)} samples, shared by "
+                f"{self.fabric.world_size} processes and cut into {self.settings.accumulate} parts each, leave a part of "
+                f"{self.batches.smallest} samples; expected at least {least}. Raise it, lower train.accumulate or "
+                "executor.devices, or set train.freeze_norm"
             )

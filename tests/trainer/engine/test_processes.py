@@ -92,7 +92,7 @@ def test_the_losses_of_parts_by_themselves_would_differ(toy, tmp_path, whole, mo
 
 def test_norms_that_learn_need_two_samples_in_every_part(toy, tmp_path):
     message = (
-        r"train\.accumulate: batches of 4 out of 10 samples, .* 2 parts, have parts of 1 samples; expected at least 2"
+        r"train\.batch_size: 4 out of 10 samples, shared by 1 processes and cut into 2 parts each, leave a part of 1 "
     )
     with pytest.raises(ParamsError, match=message):
         train(make_params(accumulate=2), toy, tmp_path / "parser.pt", tmp_path / "scratch")
