@@ -7,7 +7,7 @@ import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
 from inspect import signature
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from lightning_fabric import Fabric
@@ -21,12 +21,12 @@ Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
 
 ONE_DEVICE = Executor()
 
-_SYNC_BUFFERS = next(
-    name
-    for name in ("forward_sync_buffers", "broadcast_buffers")  # the newer name first
-    if name in signature(DistributedDataParallel).parameters
-)
-"""DDP's switch for sending the first process's buffers to the others at every look.
+_BUFFER_SWITCHES = ("forward_sync_buffers", "broadcast_buffers")
+
+_SYNC_BUFFERS: dict[str, Any] = {
+    next(name for name in _BUFFER_SWITCHES if name in signature(DistributedDataParallel).parameters): False
+}
+"""DDP's switch, off, for sending the first process's buffers to the others at every look; by its newer or older name.
 
 Buffers are the norms' statistics: SyncBatchNorm keeps them equal, and `share_buffers` where it does not run. Sent in
 validation too, they would have processes wait for looks that others do not take.
@@ -54,7 +54,7 @@ def build_fabric(precision: Precision, executor: Executor = ONE_DEVICE) -> Fabri
         accelerator="cuda" if on_gpu else executor.accelerator,
         devices=ranks,
         num_nodes=nodes,
-        strategy=DDPStrategy(**{_SYNC_BUFFERS: False}) if ranks * nodes > 1 else "auto",
+        strategy=DDPStrategy(**_SYNC_BUFFERS) if ranks * nodes > 1 else "auto",
         precision=precision,
     )
     fabric.launch()
