@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from trainer.data.samples import ParsingSamples, split_hash
 from trainer.engine.device import build_fabric, repeatable
 from trainer.metrics import ParsingMetrics
 from trainer.models import ParsingNetwork, load_model
+from trainer.multi_person.whole_images import people_of_image
 from trainer.predict import Answer, CropParser, parse_all
 from trainer.predictions import PREDICTION_SCHEMA, write_predictions
 from trainer.protocols import PROTOCOLS, CropProtocol, ImageProtocol
@@ -30,6 +32,9 @@ from trainer.protocols.images import Assembler, JudgedImage, SourceImage, Source
 from trainer.ranks import merged, share
 
 __all__ = ["PREDICTION_SCHEMA", "Bench", "evaluate", "open_bench", "split_hash"]
+
+
+_GROUPED = "found in the whole image at scale 1, grouped by the centroids that they point to"
 
 
 def evaluate(
@@ -96,7 +101,8 @@ class Bench:
         """The split's whole images."""
         settings, parser = self.params.train, self.parser
         folders = [root / name / self.params.evaluate.split for name in settings.datasets]
-        return SourceImages(folders, parser.label_set, parser.keypoint_set, settings.label_maps)
+        pictures = self.params.evaluate.joints == "images"
+        return SourceImages(folders, parser.label_set, parser.keypoint_set, settings.label_maps, pictures)
 
     def answers(self, wanted: range) -> Iterator[tuple[JudgedItem, Answer]]:
         """Those crops, each with its answer, in order.
@@ -129,6 +135,11 @@ def open_bench(params: Params, model_file: Path, shards_root: Path, fabric: Fabr
     rules, settings = params.evaluate, params.train
     card, _ = read_model(model_file)
     network = load_model(model_file)
+    if rules.joints == "images" and not card.options.get("centroids"):
+        raise ParamsError(
+            f"evaluate.joints: images, but model {card.model} was trained without centroids. Train with train.centroids: true, "
+            "or set evaluate.joints to crops"
+        )
     for scale in rules.scales:
         _require_size(network, scaled(card.input_spec.size, scale), scale)
     confidence = not judged or issubclass(PROTOCOLS[rules.protocol], ImageProtocol)
@@ -193,7 +204,7 @@ def _judged_rows(bench: Bench, counts: _Counts, images_root: Path, progress: Pro
     whole_images = isinstance(counts.protocol, ImageProtocol)
     total = len(bench.samples)
     if whole_images:
-        passing = bench.show_images(images_root, counts.image)
+        passing = bench.show_images(images_root, partial(_count_image, bench, counts))
     else:
         passing = bench.answers(share(total, bench.fabric.global_rank, bench.fabric.world_size))
     for done, (item, answer) in enumerate(passing, start=1):
@@ -207,6 +218,12 @@ def _judged_rows(bench: Bench, counts: _Counts, images_root: Path, progress: Pro
             "mean_iou": alone["mean_iou"],
         }
         progress(done, total)
+
+
+def _count_image(bench: Bench, counts: _Counts, image: JudgedImage) -> None:
+    if bench.params.evaluate.joints == "images":
+        image = replace(image, grouped=people_of_image(bench.parser, image.source.record.decode_image()))
+    counts.image(image)
 
 
 def _protocol_block(bench: Bench, counts: _Counts) -> dict[str, Any]:
@@ -226,4 +243,5 @@ def _protocol_block(bench: Bench, counts: _Counts) -> dict[str, Any]:
         "ignore": IGNORE,
         "absent": counts.protocol.parsing.absent,
         **counts.protocol.RULES,
+        **({"joints": _GROUPED} if rules.joints == "images" else {}),
     }

@@ -178,6 +178,16 @@ class Evaluate(Section):
     """How the parser is judged."""
 
     protocol: Literal["lip", "atr", "cihp", "pascal", "coco"] = "lip"
+    joints: Literal["crops", "images"] = Field(
+        "crops",
+        description="of pascal: found in each person's crop; or in the whole image, grouped by the centroids that they point to",
+    )
     split: Literal["val", "test"] = "val"
     flip: bool = False
     scales: tuple[Positive, ...] = (1.0,)
+
+    @model_validator(mode="after")
+    def _joints_of_protocol(self) -> Evaluate:
+        if self.joints == "images" and self.protocol != "pascal":
+            raise ValueError(f"joints: images is of protocol pascal, not of {self.protocol}; set joints to crops")
+        return self

@@ -56,7 +56,7 @@ def make_targets(
 def _batch_centroids(keypoints: Tensor, size: tuple[int, int], heatmaps: Heatmaps) -> tuple[Tensor, Tensor]:
     """`batch_centroid_offsets` of (N, K, 3) keypoints in input pixels; a joint's surroundings reach as far as sigma."""
     cells = torch.cat([_in_cells(keypoints[..., :2].double(), heatmaps), keypoints[..., 2:].double()], dim=-1)
-    return batch_centroid_offsets(cells, size, _sigma_cells(heatmaps))
+    return batch_centroid_offsets(cells, size, sigma_cells(heatmaps))
 
 
 def batch_edges(masks: Tensor, width: int) -> Tensor:
@@ -96,7 +96,8 @@ def batch_heatmaps(keypoints: Tensor, size: tuple[int, int], heatmaps: Heatmaps)
     return torch.where(present[..., None, None], maps, 0).float()
 
 
-def _sigma_cells(heatmaps: Heatmaps) -> float:
+def sigma_cells(heatmaps: Heatmaps) -> float:
+    """The Gaussians' deviation in cells."""
     space = heatmaps.sigma_space or DEFAULT_SIGMA_SPACE[heatmaps.convention]
     return heatmaps.sigma if space == "cells" else heatmaps.sigma / heatmaps.stride
 
@@ -110,7 +111,7 @@ def _in_cells(positions: Tensor, heatmaps: Heatmaps) -> Tensor:
 
 def _along_axis(positions: Tensor, cells: int, heatmaps: Heatmaps) -> Tensor:
     """(N, K) positions in input pixels -> (N, K, cells) Gaussian along one axis."""
-    sigma = _sigma_cells(heatmaps)
+    sigma = sigma_cells(heatmaps)
     index = torch.arange(cells, device=positions.device, dtype=positions.dtype)
     distance = index - _in_cells(positions, heatmaps)[..., None]
     gaussian = torch.exp(-(distance**2) / (2 * sigma**2))

@@ -34,10 +34,10 @@ _PLACE_COLUMNS = ["source_id", "people", "person", "score", "to_source"]
 
 @dataclass(frozen=True, eq=False)
 class SourceImage:
-    """A source image's labels, in the model's sets; the picture itself is not read.
+    """A source image's labels, in the model's sets.
 
     Attributes:
-        record: as ingest wrote it, without the image's bytes.
+        record: as ingest wrote it, without the image's bytes unless they were asked for.
         parts: (H, W) uint8 part ids; None where the image has no labels.
         keypoints: (N, K, 3) float32 x, y, v of the annotated people; None where the set has no joints.
     """
@@ -74,6 +74,8 @@ class JudgedImage:
         scores: (N,) float64, how sure the detector was of each person.
         keypoints: (N, K, 3) float64 x, y in image pixels and the heatmap's peak; K is 0 without a pose head.
         confidence: (H, W) float32 probability of the pixel's class; 0 where nobody is, or where the parser did not tell it.
+        grouped: (P, K, 3), as keypoints, of people who were found by looking at the whole image; nan where one lacks the
+            joint; None where nobody looked.
     """
 
     source: SourceImage
@@ -81,6 +83,7 @@ class JudgedImage:
     scores: np.ndarray
     keypoints: np.ndarray
     confidence: np.ndarray
+    grouped: np.ndarray | None = None
 
     @cached_property
     def instances(self) -> PartInstances:
@@ -105,14 +108,16 @@ class SourceImages:
         label_set: LabelSet,
         keypoint_set: KeypointSet,
         label_maps: Mapping[str, Mapping[str, str]] = MappingProxyType({}),
+        pictures: bool = False,
     ) -> None:
-        """Open the folders of ingest; other arguments as of ParsingSamples.
+        """Open the folders of ingest; with `pictures` read the images themselves; other arguments as of ParsingSamples.
 
         Raises:
             DataError: a folder has no records.
             ParamsError: the label set of a folder has classes that `label_set` lacks.
         """
         self._keypoint_set = keypoint_set
+        self._pictures = pictures
         self._shards = [open_shards(folder) for folder in folders]
         self._tables = [
             None if shards.manifest.parts is None else label_table(shards, label_set, label_maps)
@@ -134,8 +139,9 @@ class SourceImages:
 
     def _read(self) -> Iterator[tuple[Key, SourceImage]]:
         for place, shards in enumerate(self._shards):
-            for row in shards.rows(_RECORD_COLUMNS):
-                row["image"] = {**row["image"], "bytes": b""}
+            image = ["image.bytes"] if self._pictures else []
+            for row in shards.rows([*_RECORD_COLUMNS, *image]):
+                row["image"] = {"bytes": b"", **row["image"]}
                 record = image_from_row(row)
                 yield (place, record.sample_id), self._source(place, record)
 

@@ -52,7 +52,8 @@ class Pascal(ImageProtocol):
         points = np.where(truth[..., 2:] > 0, truth[..., :2], np.nan)
         heads = head_boxes(image.source.require_parts() == self.head, points[:, self.forehead])
         self._true.append({"keypoints": points, "head": head_sizes(heads)})
-        self._found.append(image.keypoints if len(image.scores) else np.zeros((0, truth.shape[1], 3)))
+        crops = image.keypoints if len(image.scores) else np.zeros((0, truth.shape[1], 3))
+        self._found.append(crops if image.grouped is None else image.grouped)
 
     def merge(self, other: Pascal) -> None:
         """Add what another one has counted, behind one's own."""
