@@ -131,7 +131,7 @@ function showWorst() {
       sight.observe(picture);
       return element("span", { class: "view always" }, picture, element("small", {}, title));
     });
-    const told = `${toldScore(sample)}, ${sample.accuracy.toFixed(1)} % of the pixels right`;
+    const told = `${toldScore(sample)} %, ${sample.accuracy.toFixed(1)} % of the pixels right`;
     const open = element("button", { type: "button", class: "card" }, element("b", {}, sample.id), element("small", {}, told), element("span", { class: "views" }, ...views));
     open.addEventListener("click", () => openDetail(sample, worst));
     return element("li", {}, open);
@@ -167,6 +167,11 @@ document.addEventListener("keydown", (event) => {
   if (!inside || event.ctrlKey || event.metaKey || event.altKey) return;
   if (event.key in LAYER_KEYS) switchLayer(LAYER_KEYS[event.key]);
   else if (inside === tiles) moveFocus(event);
+});
+
+// What is printed has perhaps not been in sight; gallery.css prints as many cards.
+window.addEventListener("beforeprint", () => {
+  for (const picture of document.querySelectorAll(".worst .stack, .tiles li:nth-child(-n + 36) .stack")) picture.fill();
 });
 
 fillFilters();

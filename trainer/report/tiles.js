@@ -94,5 +94,5 @@ function toldJoints(sample) {
 }
 
 function toldScore(sample) {
-  return sample.iou === undefined ? "" : `IoU ${sample.iou.toFixed(1)} %`;
+  return sample.iou === undefined ? "" : `IoU ${sample.iou.toFixed(1)}`;
 }

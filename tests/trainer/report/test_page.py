@@ -293,6 +293,8 @@ def test_without_a_mouse_or_a_screen_it_prints(show, report):
     page.emulate_media(media="print")
     assert not page.locator(".controls").is_visible() and not page.locator("nav").is_visible()
     assert page.locator("#result table").first.is_visible()
+    page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+    assert page.locator(".tiles .layer.image").count() == 36 == page.locator(".tiles li:visible").count()
 
 
 def test_two_thousand_samples_weigh_and_wait_so_much(show, inputs, tmp_path, monkeypatch, capsys):
