@@ -185,9 +185,11 @@ def label_photos(
         heatmaps = new / "heatmaps"
         shards = _shards(photos, rules.shards.records_per_shard)
         sizes = iter([len(shard.inputs) for shard in shards])
-        reports = made.publish(step, shards, labels, "crops", progress=lambda more: progress(sum(islice(sizes, more))))
+        reports = made.publish(
+            step, shards, labels, "crops", progress=lambda more: progress(sum(islice(sizes, more))), here=True
+        )
         made.publish(_edges(rules), stage_inputs([labels], SPLITS), edges, "edges")
-        made.publish(joints_step(rules.shards.row_group), stage_inputs([labels], SPLITS), joints, "pose")
+        made.publish(joints_step(rules.shards.row_group), stage_inputs([labels], SPLITS), joints, "pose", here=True)
         made.publish(_heatmaps(rules), stage_inputs([labels, joints], SPLITS, "heatmaps"), heatmaps, "heatmaps")
         joined = stage_inputs([labels, edges, joints, heatmaps], SPLITS)
         made.publish(_samples(rules), joined, samples, "samples", links=_heatmap_links(heatmaps))
@@ -259,8 +261,9 @@ class _Publisher:
         *,
         progress: Callable[[int], None] = lambda more: None,
         links: Callable[[str], dict[str, dict[str, str]]] = lambda split: {},
+        here: bool = False,
     ) -> Mapping[str, ShardReport]:
-        """The step's reports by split."""
+        """The step's reports by split; `here`: in this process, which has the networks and torch loaded already."""
 
         def describe(split: str, entries: tuple[ShardEntry, ...]) -> Manifest:
             parts, joints = self.parser.label_set, self.parser.keypoint_set
@@ -273,5 +276,5 @@ class _Publisher:
 
         return run_step(
             step, shards, describe, SPLITS, out, self.scratch,
-            engine=LocalPool(1) if step.resident else self.engine, max_rejects=None, limit_key="", progress=progress,
+            engine=LocalPool(1) if here else self.engine, max_rejects=None, limit_key="", progress=progress,
         )  # fmt: skip
