@@ -48,6 +48,7 @@ hpp --set executor.backend=ray --set executor.address=10.0.0.1:6379 crop cihp   
   machines mount under the same path: NFS, Lustre, FSx, Filestore, or a mounted bucket. A machine where the folder is missing says so in
   one line. Sources may be addresses of an object store ({sources}); `download` brings them into `data/raw` once.
   Stages do not write to an object store by themselves: DVC's outputs are local folders; `dvc push` brings them there.
+- **Access**: a cluster that asks for a token gets that of `RAY_AUTH_TOKEN` (with `RAY_AUTH_MODE=token`), as Ray has it.
 - **Code**: the driver's `pipeline` package travels with the tasks; Python and the packages must be installed on the machines.
 - **Failures**: Ray tries a task whose process or machine died three more times. A killed driver goes on where it stopped: finished
   shards lie in `data/scratch` under the hash of what they were made from.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import socket
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
@@ -24,6 +25,8 @@ _LOCAL_STORE = 100 * 2**20
 
 _TRIES = 3
 """Further tries of a task whose process died."""
+
+_PATIENCE_S = 10
 
 _NETWORK_CORES = 4
 """Cores of a network without a GPU: the most that one takes."""
@@ -92,11 +95,12 @@ class RayCluster:
             )
             return
         try:
+            _knock(self._address)
             self._ray.init(self._address, runtime_env={"py_modules": [str(_PACKAGE)]}, **quiet)
-        except (ConnectionError, RuntimeError, ValueError) as error:
+        except (OSError, RuntimeError, ValueError) as error:
             raise ParamsError(
                 f"executor.address: no Ray cluster answers at {self._address!r} ({_first_line(error)}). Start one with "
-                "`ray start --head`, or set it to null to start Ray on this machine"
+                "`ray start --head`, give RAY_AUTH_TOKEN where it asks for one, or set the address to null to start Ray on this machine"
             ) from error
 
     def _by_tasks(self, function: Callable[[Task], Result], tasks: Sequence[Task]) -> Generator[Result, None, None]:
@@ -137,6 +141,17 @@ class RayCluster:
         cores = [int(machine.get("CPU", 0)) for machine in machines]
         needed = min(_NETWORK_CORES, max(cores))
         return sum(count // needed for count in cores), {"num_cpus": needed}
+
+
+def _knock(address: str) -> None:
+    """Refuse an address where nobody listens: Ray itself would try for minutes.
+
+    Raises:
+        OSError: nobody does.
+    """
+    host, colon, port = address.rpartition("://")[2].rpartition(":")
+    if colon and port.isdecimal():
+        socket.create_connection((host, int(port)), timeout=_PATIENCE_S).close()
 
 
 def _call(pickled: bytes, folder: str, task: Any) -> Any:

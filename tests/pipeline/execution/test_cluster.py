@@ -3,6 +3,7 @@
 import operator
 import os
 import signal
+import socket
 import sys
 from functools import partial
 
@@ -139,6 +140,19 @@ def test_a_network_without_a_file_to_load_is_not_sent(tmp_path):
     with pytest.raises(ValueError, match="reload: None, expected a function that loads the detector"):
         rebuild, arguments = RawPeople(load_detector(TEACHERS / "detector.safetensors"), tmp_path).__reduce__()
         rebuild(*arguments)
+
+
+def test_an_address_where_nobody_listens_is_told_in_one_line(monkeypatch):
+    ray = pytest.importorskip("ray")
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    message = (
+        rf"^executor\.address: no Ray cluster answers at '{address}' \(.*refused\)\. Start one with `ray start --head`"
+    )
+    with pytest.raises(ParamsError, match=message):
+        list(RayCluster(2, address).run_tasks(abs, [1, 2]))
 
 
 def test_without_ray_the_error_says_how_to_install_it(monkeypatch):
