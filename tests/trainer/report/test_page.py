@@ -28,8 +28,9 @@ SIZES = {"desktop": (1280, 900), "phone": (390, 844)}
 ALL = 30 + 14 + FOUND
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
+    """One for all tests here; closed after them, as its event loop would be in the way of other tests'."""
     playwright = pytest.importorskip("playwright.sync_api", reason="needs the Python package playwright")
     if CHROMIUM is None:
         pytest.skip("needs Chromium")
