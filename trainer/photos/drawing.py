@@ -29,7 +29,8 @@ def draw_people(
         label_set, keypoint_set: what their parts and joints are.
     """
     scale = max(1, -(-_SHORTEST // max(image.shape[:2])))
-    picture = _enlarged(overlay_mask(image, part_map(people, image.shape[:2]), label_set), scale)
+    large = image if scale == 1 else cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
+    picture = overlay_mask(large, _enlarged(part_map(people, image.shape[:2]), scale), label_set)
     line = max(1, round(max(picture.shape[:2]) / 600))
     for person in people:
         outline = _enlarged(person.mask.astype(np.uint8), scale)
@@ -37,13 +38,14 @@ def draw_people(
         cv2.drawContours(picture, contours, -1, (255, 255, 255), line, cv2.LINE_AA)
     for person in people:
         picture = _with_joints(picture, person, keypoint_set, scale, line)
+    taken: list[tuple[int, int]] = []
     for person in people:
-        _label(picture, person, scale, line)
+        taken.append(_label(picture, person, scale, line, taken))
     return picture
 
 
-def _enlarged(array: np.ndarray, scale: int) -> np.ndarray:
-    return array if scale == 1 else np.kron(array, np.ones((scale, scale, *(1,) * (array.ndim - 2)), array.dtype))
+def _enlarged(ids: np.ndarray, scale: int) -> np.ndarray:
+    return ids if scale == 1 else np.kron(ids, np.ones((scale, scale), ids.dtype))
 
 
 def _with_joints(picture: np.ndarray, person: Person, keypoint_set: KeypointSet, scale: int, line: int) -> np.ndarray:
@@ -54,12 +56,18 @@ def _with_joints(picture: np.ndarray, person: Person, keypoint_set: KeypointSet,
     return overlay_keypoints(picture, joints, keypoint_set, thickness=line + 1)
 
 
-def _label(picture: np.ndarray, person: Person, scale: int, line: int) -> None:
-    """The person's id and score at the upper left corner of the box."""
+def _label(
+    picture: np.ndarray, person: Person, scale: int, line: int, taken: Sequence[tuple[int, int]]
+) -> tuple[int, int]:
+    """The person's id and score at the upper left corner of the box, below labels that are there; gives its place."""
     text, font = f"{person.id}  {person.score:.2f}", cv2.FONT_HERSHEY_SIMPLEX
-    size = 0.45 * max(1, line)
-    (width, height), below = cv2.getTextSize(text, font, size, line)
+    size = 0.45 * line
+    (width, above), below = cv2.getTextSize(text, font, size, line)
+    width, height = width + 4, above + below + 2
     x, y = (round(scale * float(value)) for value in person.box[:2])
-    x, y = min(x, picture.shape[1] - width - 4), max(y, height + below + 2)
-    cv2.rectangle(picture, (x, y - height - below - 2), (x + width + 4, y), (20, 20, 20), -1)
+    x, y = max(0, min(x, picture.shape[1] - width)), max(y, height)
+    while any(abs(x - left) < width and abs(y - bottom) < height for left, bottom in taken):
+        y += height
+    cv2.rectangle(picture, (x, y - height), (x + width, y), (20, 20, 20), -1)
     cv2.putText(picture, text, (x + 2, y - below), font, size, (255, 255, 255), line, cv2.LINE_AA)
+    return x, y
