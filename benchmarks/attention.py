@@ -4,7 +4,7 @@
 
 CorrPM's block at its own size, 512 channels at 96 x 96 positions: the official variant, whose keys are pooled to 48 x 48, and the
 paper's, whose relation map has 9216 x 9216 cells. The other form is the same block, same weights, with softmax(Q K) V as matrices.
-Outputs must be equal. Times of a forward and of a forward and backward pass, in turns in this process; memory is what a process of
+Outputs must be equal. Times of a forward and of a forward and backward pass, on all cores, in turns in this process; memory is what a process of
 its own takes beyond its inputs, in a forward and backward pass. On a GPU, too, where there is one. Writes
 benchmarks/results/attention.json; about three minutes on two cores.
 """
@@ -12,6 +12,7 @@ benchmarks/results/attention.json; about three minutes on two cores.
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -123,6 +124,7 @@ def main() -> None:
     options.add_argument("--rounds", type=int, default=2, help="turns of each form")
     options.add_argument("--measure", nargs=2, metavar=("FORM", "VARIANT"), help="print one form's memory, and no more")
     chosen = options.parse_args()
+    torch.set_num_threads(len(os.sched_getaffinity(0)))
     if chosen.measure:
         print(grown_mb(*chosen.measure))
         return

@@ -10,6 +10,7 @@ turns in this process; on a GPU, too, where there is one. Writes benchmarks/resu
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Callable
 from functools import partial
 
@@ -81,6 +82,7 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--rounds", type=int, default=10, help="turns of each form")
     chosen = options.parse_args()
+    torch.set_num_threads(len(os.sched_getaffinity(0)))
     gpu = torch.cuda.is_available()
     lines: list[Line] = []
     details: dict[str, float | str] = {"GPU": torch.cuda.get_device_name() if gpu else "not measured: none at hand"}

@@ -5,7 +5,7 @@
 ResNet-101, 384 x 384 pixels, LIP's 20 classes and 16 joints, on all cores. The plain form is the network as it is trained, in
 float32, channels first. It is first fitted for some steps on shards of the sample set, at half the size, so that labels mean
 something. Forward passes of one image: the prepared network (norms folded, linear layers merged, channels last) with all heads and
-with the parsing alone, each against the plain one, in turns in this process; labels are compared on images that were not fitted
+with the parsing alone, each against the plain one, on all cores, in turns in this process; labels are compared on images that were not fitted
 on. bfloat16, for prediction and for a training step, is measured where the processor computes in it; where there is a GPU, so is a
 training step of 8 images in bfloat16, channels last and compiled, against plain float32. Writes benchmarks/results/network.json;
 about six minutes on two cores.
@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import copy
+import os
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -191,6 +192,7 @@ def main() -> None:
     options.add_argument("--fit-steps", type=int, default=60, help="of 4 images each")
     options.add_argument("--rounds", type=int, default=4, help="turns of each form")
     chosen = options.parse_args()
+    torch.set_num_threads(len(os.sched_getaffinity(0)))
     samples = ParsingSamples([chosen.shards], LABELS, JOINTS)
     network = fitted(samples, chosen.fit_steps)
     judged = batch_of(samples, list(range(len(samples) - JUDGED, len(samples))), SIDE)
