@@ -2,8 +2,8 @@
 
     python benchmarks/capacity.py
 
-Reads benchmarks/results/memory.json (every data stage on few and on many drawn people) and teachers.json (the sample teachers); the
-text around the figures lies here, the figures come from there.
+Reads benchmarks/results/memory.json (every data stage on few and on many drawn people), teachers.json (the sample teachers) and
+data_stages.json (two workers beside one); the text around the figures lies here, the figures come from there.
 """
 
 from __future__ import annotations
@@ -27,10 +27,9 @@ MILLIONS = 10_000_000
 
 STAGES = ("ingest", "crop", "edges", "pose", "heatmaps", "shard")
 
-TEXT = """# Scale
+CLUSTER = """# Scale
 
-Written by `benchmarks/capacity.py` from `benchmarks/results/memory.json` and `teachers.json`: no figure here is typed by hand. Times
-are of one core of {processor}; the load beside it was {load}.
+Written by `benchmarks/capacity.py`; costs are those that `make bench` and `make soak` left in `benchmarks/results`.
 
 ## On a cluster
 
@@ -46,17 +45,25 @@ hpp --set executor.backend=ray --set executor.address=10.0.0.1:6379 crop cihp   
 
 - **Storage**: tasks name files, only names travel. The project's folder (`data/`, `models/`) must lie on a file system that all
   machines mount under the same path: NFS, Lustre, FSx, Filestore, or a mounted bucket. A machine where the folder is missing says so in
-  one line. Sources may be addresses of an object store ({sources}); `download` brings them into `data/raw` once.
+  one line. Sources may be addresses of an object store (s3://, gs://, hf://, https://); `download` brings them into `data/raw` once.
   Stages do not write to an object store by themselves: DVC's outputs are local folders; `dvc push` brings them there.
 - **Access**: a cluster that asks for a token gets that of `RAY_AUTH_TOKEN` (with `RAY_AUTH_MODE=token`), as Ray has it.
 - **Code**: the driver's `pipeline` package travels with the tasks; Python and the packages must be installed on the machines.
 - **Failures**: Ray tries a task whose process or machine died three more times. A killed driver goes on where it stopped: finished
   shards lie in `data/scratch` under the hash of what they were made from.
 - **Slow bits**: `executor.backend` changes no result, so a set may be ingested by one engine and cropped by another.
+"""
 
+LACKING = """
+## Cost
+
+{files} is not there: nothing has been measured yet. `make bench` and `make soak` measure, and write this part.
+"""
+
+MEASURED = """
 ## Measured cost of a person
 
-Seconds of one core per person, as the difference of two runs: (core seconds of {many} people − core seconds of {few}) ÷ the difference in
+Times are of one core of {processor}; the load beside it was {load}. Seconds of one core per person, as the difference of two runs: (core seconds of {many} people − core seconds of {few}) ÷ the difference in
 people. The start of a process and of its workers drops out. Bytes are those of the published folder.
 
 | stage | {many} people, core s | {few} people, core s | ms per person | bytes per person |
@@ -116,7 +123,7 @@ def per_person(runs: list[dict[str, Any]], stage: str) -> float:
 
 
 def page(memory: Mapping[str, Any], teachers: Mapping[str, Any], stages: Mapping[str, Any]) -> str:
-    """The page.
+    """The page's costs.
 
     Args:
         memory, teachers, stages: contents of memory.json, teachers.json and data_stages.json.
@@ -154,10 +161,9 @@ def page(memory: Mapping[str, Any], teachers: Mapping[str, Any], stages: Mapping
     all_bytes = sum(sizes.values())
     bytes_s = raw * ratio / real / 1e6
     records = 60
-    return TEXT.format(
+    return MEASURED.format(
         processor=f"{memory['machine']['processor']} ({memory['machine']['cores']} cores)",
         load=memory["machine"]["load"],
-        sources="s3://, gs://, hf://, https://",
         many=f"{people:,}",
         few=f"{few['people']:,}",
         costs=costs,
@@ -206,13 +212,14 @@ def _time(hours: float) -> str:
 
 
 def main() -> None:
-    """Write the page, where there is all that it is made from."""
+    """Write the page; costs only where there is all that they are made from."""
     files = [RESULTS / f"{name}.json" for name in ("memory", "teachers", "data_stages")]
     lacking = [file.name for file in files if not file.is_file()]
     if lacking:
-        print(f"{PAGE.name} is left as it is: {', '.join(lacking)} is not there yet. Run make bench and make soak")
-        return
-    PAGE.write_text(page(*(json.loads(file.read_text(encoding="utf-8")) for file in files)), encoding="utf-8")
+        costs = LACKING.format(files=", ".join(lacking))
+    else:
+        costs = page(*(json.loads(file.read_text(encoding="utf-8")) for file in files))
+    PAGE.write_text(CLUSTER + costs, encoding="utf-8")
 
 
 if __name__ == "__main__":
