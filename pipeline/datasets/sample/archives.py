@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import zipfile
 import zlib
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Callable, Iterator, Mapping
+from typing import Any, Callable, Iterator, Mapping, Sequence
 
-import cv2
 import numpy as np
 
 from pipeline.datasets.sample.atr_layout import ATR
@@ -20,10 +17,11 @@ from pipeline.datasets.sample.coco_layout import COCO
 from pipeline.datasets.sample.layout import Drawn, Layout, Member
 from pipeline.datasets.sample.lip_layout import LIP
 from pipeline.datasets.sample.pascal_layout import PASCAL
+from pipeline.execution import LocalPool
 
 LAYOUTS: Mapping[str, Layout] = {"lip": LIP, "cihp": CIHP, "atr": ATR, "pascal": PASCAL, "coco": COCO}
 _STORED = (".jpg", ".png", ".zip")
-_BATCH = 64
+_BATCH = 8
 
 
 def _draw_task(task: tuple[str, int, str, int]) -> Drawn:
@@ -33,19 +31,15 @@ def _draw_task(task: tuple[str, int, str, int]) -> Drawn:
     return LAYOUTS[dataset].draw(rng, split, index)
 
 
-def _one_thread() -> None:
-    cv2.setNumThreads(1)
+def _draw_tasks(tasks: Sequence[tuple[str, int, str, int]]) -> list[Drawn]:
+    return [_draw_task(task) for task in tasks]
 
 
-def _draw_all(tasks: list[tuple[str, int, str, int]], workers: int) -> Iterator[Drawn]:
+def _draw_all(tasks: Sequence[tuple[str, int, str, int]], workers: int) -> Iterator[Drawn]:
     """Drawn images in the order of the tasks."""
-    if workers == 1:
-        yield from map(_draw_task, tasks)
-        return
-    context = multiprocessing.get_context("forkserver" if os.name == "posix" else "spawn")
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=_one_thread) as pool:
-        for start in range(0, len(tasks), _BATCH * workers):
-            yield from pool.map(_draw_task, tasks[start : start + _BATCH * workers], chunksize=4)
+    parts = [tasks[start : start + _BATCH] for start in range(0, len(tasks), _BATCH)]
+    for drawn in LocalPool(workers).run_tasks(_draw_tasks, parts):
+        yield from drawn
 
 
 class _Files:
