@@ -24,14 +24,24 @@ def terminable() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, _stop)
+    stopped = threading.Event()
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        stopped.set()
+        _stop()
+
+    before = signal.signal(signal.SIGTERM, stop)
     try:
         yield
+    except BaseException:
+        if stopped.is_set():  # whatever was raised on the way out
+            raise SystemExit(EXIT_CODE) from None
+        raise
     finally:
         signal.signal(signal.SIGTERM, before)
 
 
-def _stop(number: int, frame: FrameType | None) -> None:
+def _stop() -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.alarm(_PATIENCE_S)
