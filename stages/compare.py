@@ -10,7 +10,9 @@ from typing import Any
 import click
 
 from pipeline.errors import DataError
+from pipeline.taxonomy import LABEL_SETS
 from stages.context import Context, pass_context
+from stages.results import SCORES, in_order
 from trainer.compare import Row
 from trainer.compare import compare as compare_evaluations
 
@@ -38,9 +40,11 @@ def compare(context: Context, a: Path, b: Path) -> None:
     sizes = ["x".join(map(str, one["protocol"]["input_size"])) for one in (first, second)]
     if sizes[0] != sizes[1]:
         click.echo(f"fed at {sizes[0]} and {sizes[1]} pixels (height x width)")
+    known = LABEL_SETS.get(protocol["label_set"])
+    names = {"scores": SCORES, "iou": known.part_names if known else ()}
     for table, group in groupby(rows, key=lambda row: row.table):
         click.echo(f"\n{_TITLES[table]:<24}{'A':>8}{'B':>8}{'B - A':>9}")
-        for row in group:
+        for row in in_order({row.name: row for row in group}, names.get(table, ())).values():
             click.echo(_line(row))
 
 

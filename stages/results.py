@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
@@ -12,7 +12,9 @@ from pipeline.errors import DataError
 from pipeline.taxonomy import LABEL_SETS
 from stages.context import Context, pass_context
 
-_SCORES = ("pixel_accuracy", "mean_accuracy", "mean_iou", "foreground_accuracy", "precision", "recall", "f1")
+SCORES = ("pixel_accuracy", "mean_accuracy", "mean_iou", "foreground_accuracy", "precision", "recall", "f1")
+
+_Value = TypeVar("_Value")
 
 
 @click.command()
@@ -28,7 +30,7 @@ def results(context: Context) -> None:
 def table(judged: Mapping[str, Any]) -> str:
     """The scores, the best constant answer beside them, and the IoU of every class, as text."""
     protocol, constant = judged["protocol"], judged["constant"]
-    scores = _in_order(judged["scores"], _SCORES)
+    scores = in_order(judged["scores"], SCORES)
     lines = [
         f"{', '.join(protocol['datasets'])} {protocol['split']}: {protocol['images']} {protocol.get('unit', 'people')}, protocol {protocol['name']}, "
         f"flip {'on' if protocol['flip'] else 'off'}, scales {', '.join(map(str, protocol['scales']))}",
@@ -39,7 +41,7 @@ def table(judged: Mapping[str, Any]) -> str:
         "  IoU per class",
     ]
     known = LABEL_SETS.get(protocol["label_set"])
-    classes = list(_in_order(judged["iou"], known.part_names if known else ()).items())
+    classes = list(in_order(judged["iou"], known.part_names if known else ()).items())
     half = -(-len(classes) // 2)
     for row in range(half):
         pair = classes[row::half]
@@ -47,7 +49,7 @@ def table(judged: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _in_order(values: Mapping[str, float | None], names: Sequence[str]) -> dict[str, float | None]:
+def in_order(values: Mapping[str, _Value], names: Sequence[str]) -> dict[str, _Value]:
     """The values in the order of `names`, the others behind them: a metrics file is sorted by the alphabet."""
     first = {name: values[name] for name in names if name in values}
     return {**first, **values}

@@ -217,7 +217,7 @@ def _judged_rows(bench: Bench, counts: _Counts, images_root: Path, progress: Pro
             "pixel_accuracy": alone["pixel_accuracy"],
             "mean_iou": alone["mean_iou"],
         }
-        progress(done, total)
+        progress(min(done * bench.fabric.world_size, total), total)  # the others are about as far
 
 
 def _count_image(bench: Bench, counts: _Counts, image: JudgedImage) -> None:

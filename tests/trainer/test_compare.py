@@ -90,6 +90,7 @@ def test_the_command_takes_files_and_folders(tmp_path):
         ["mean", "iou", "22.50", "24.00", "+1.50"]
     ]
     assert [line.split()[-1] for line in out.splitlines() if line.startswith("hat")] == ["-"]
+    assert out.index("pixel accuracy") < out.index("mean iou") < out.index("pckh mean") < out.index("background")
 
 
 def test_the_command_s_refusals_are_one_line(tmp_path):
