@@ -15,9 +15,10 @@ from click.testing import CliRunner, Result
 
 from pipeline.shards import open_shards
 from stages.cli import main
-from tests.trainer.protocols.conftest import truth
+from tests.trainer.protocols.conftest import noisy, truth
 from trainer import evaluate as evaluate_module
 from trainer.metrics import ParsingMetrics, instance_part_ap
+from trainer.protocols.cihp import THRESHOLDS
 
 ROOT = Path(__file__).resolve().parents[2]
 IMAGES = {"lip": {"train": 6, "val": 4}, "cihp": {"train": 4, "val": 3}}
@@ -119,10 +120,19 @@ def png(file: Path) -> np.ndarray:
     return cv2.imread(str(file), cv2.IMREAD_UNCHANGED)
 
 
-def test_cihp_s_files_hold_what_was_judged(shards: Path, cihp: dict, tmp_path: Path) -> None:
-    before = (shards / "metrics/evaluate.json").read_bytes()
-    hpp(shards, "evaluate", "--submission", tmp_path / "results", **CIHP)
-    assert (shards / "metrics/evaluate.json").read_bytes() == before
+def test_cihp_s_files_hold_what_was_judged(shards: Path, own: Path, cihp: dict, tmp_path: Path, monkeypatch) -> None:
+    (own / "models").mkdir()
+    shutil.copy(shards / "models/parser.pt", own / "models")
+    monkeypatch.setattr(
+        evaluate_module,
+        "parse_all",
+        lambda parser, batches, fill: ((item, noisy(item)) for items in batches for item in items),
+    )
+    hpp(own, "evaluate", **CIHP)
+    before = (own / "metrics/evaluate.json").read_bytes()
+    hpp(own, "evaluate", "--submission", tmp_path / "results", **CIHP)
+    assert (own / "metrics/evaluate.json").read_bytes() == before
+    judged = json.loads(before)["scores"]
     pixels, found, true = ParsingMetrics(20), [], []
     for record in open_shards(shards / "data/ingest/cihp/val"):
         parts = png(tmp_path / "results/global_parsing" / f"{record.sample_id}.png")
@@ -139,9 +149,12 @@ def test_cihp_s_files_hold_what_was_judged(shards: Path, cihp: dict, tmp_path: P
         values = [value for value in np.unique(key) if value % 20]
         masks = np.array([key == value for value in values]).reshape(-1, *key.shape)
         true.append({"masks": masks, "classes": np.array([value % 20 for value in values], int)})
-    assert pixels.compute()["mean_iou"] == pytest.approx(cihp["scores"]["mean_iou"], abs=1e-4)
-    from_files = instance_part_ap(found, true, [0.5], 20)["mean"]
-    assert from_files == pytest.approx(cihp["scores"]["apr_50"], abs=1e-4)
+    assert pixels.compute()["mean_iou"] == pytest.approx(judged["mean_iou"], abs=1e-4)
+    assert 1 < judged["apr_mean"] < 99
+    for name, official in (("apr", False), ("official_apr", True)):
+        from_files = instance_part_ap(found, true, THRESHOLDS, 20, official)
+        assert from_files["mean"] == pytest.approx(judged[f"{name}_mean"], abs=0.01)
+        assert from_files["ap"][0.5] == pytest.approx(judged[f"{name}_50"], abs=0.01)
 
 
 def test_lip_s_files(own: Path, tmp_path: Path) -> None:

@@ -24,6 +24,17 @@ def truth(item: JudgedItem) -> Answer:
     return Answer(item.mask, keypoints, np.ones(item.mask.shape, np.float32))
 
 
+def noisy(item) -> Answer:
+    """A third of the truth's pixels replaced, doubtful in parts; joints moved."""
+    random = np.random.default_rng(list(item.sample_id.encode()))
+    mask = np.where(random.random(item.mask.shape) < 0.3, random.integers(0, 7, item.mask.shape), item.mask)
+    keypoints = truth(item).keypoints + np.column_stack(
+        [random.normal(0, 4, (len(item.keypoints), 2)), np.zeros(len(item.keypoints))]
+    )
+    keypoints[:, 2] = random.uniform(0.2, 1, len(keypoints))
+    return Answer(mask.astype(np.uint8), keypoints, random.uniform(0.3, 1, mask.shape).astype(np.float32))
+
+
 @pytest.fixture
 def judge(tmp_path, monkeypatch) -> Callable:
     """judge(root, protocol, answer=truth, ...) -> what `evaluate` returns of <root>/shards and <root>/ingest."""

@@ -18,7 +18,7 @@ from pipeline.records import ImageRecord, People
 from pipeline.taxonomy import KEYPOINT_SETS
 from tests.trainer.metrics.test_part_ap import slow as slow_ap
 from tests.trainer.protocols.builders import HW, cut, make_record, write_set
-from tests.trainer.protocols.conftest import truth
+from tests.trainer.protocols.conftest import noisy, truth
 from trainer.metrics.coco import oks_sigmas
 from trainer.predict import Answer
 from trainer.protocols.pascal import head_boxes
@@ -56,17 +56,6 @@ def test_the_truth_as_answer_scores_100(judge, people, records, protocol):
     assert judged["protocol"]["images"] == (6 if whole else sum(len(record.people) for record in records))
     pixels = 6 * HW[0] * HW[1] if whole else sum(sample.width * sample.height for r in records for sample in cut(r))
     assert np.sum(judged["confusion"]) == pixels
-
-
-def noisy(item) -> Answer:
-    """A third of the truth's pixels replaced, doubtful in parts; joints moved."""
-    random = np.random.default_rng(list(item.sample_id.encode()))
-    mask = np.where(random.random(item.mask.shape) < 0.3, random.integers(0, 7, item.mask.shape), item.mask)
-    keypoints = truth(item).keypoints + np.column_stack(
-        [random.normal(0, 4, (len(item.keypoints), 2)), np.zeros(len(item.keypoints))]
-    )
-    keypoints[:, 2] = random.uniform(0.2, 1, len(keypoints))
-    return Answer(mask.astype(np.uint8), keypoints, random.uniform(0.3, 1, mask.shape).astype(np.float32))
 
 
 def test_atr_agrees_with_scikit_learn(judge, people, records):
