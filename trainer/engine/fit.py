@@ -23,7 +23,7 @@ from trainer.data.worker_errors import plain_worker_errors
 from trainer.engine.average import WeightAverage
 from trainer.engine.failure import is_finite, not_finite, save_batch
 from trainer.engine.learner import Learner
-from trainer.engine.norms import prepare_norms, train_mode
+from trainer.engine.norms import least_samples, prepare_norms, train_mode
 from trainer.engine.optimizer import build_optimizer, learning_rate
 from trainer.engine.random_state import random_states, restore_random_state, seed_epoch
 from trainer.engine.resume import Checkpoints, TrainingState
@@ -116,7 +116,6 @@ class Fit:
         seed_epoch(self.params.seed, self.batches.epoch, self.fabric.global_rank)
         if self.batches.first:
             restore_random_state(self.state.random, self.fabric)
-        train_mode(self.network, self.settings.freeze_norm)
         self.learner.model.train()
         train_mode(self.network, self.settings.freeze_norm)
         end = (self.batches.epoch + 1) * self.batches.steps
@@ -190,8 +189,7 @@ class Fit:
 
     def _require_full_parts(self) -> None:
         """Every part has samples, and two where batch norms learn from it alone."""
-        alone = not self.settings.freeze_norm and not any("Sync" in type(m).__name__ for m in self.network.modules())
-        least = 2 if alone else 1
+        least = least_samples(self.network, self.settings.freeze_norm)
         if self.batches.smallest < least:
             raise ParamsError(
                 f"train.batch_size: {self.settings.batch_size} out of {len(self.train_split)} samples, shared by "

@@ -30,5 +30,11 @@ def train_mode(network: nn.Module, frozen: bool) -> None:
             norm.eval()
 
 
+def least_samples(network: nn.Module, frozen: bool) -> int:
+    """Samples that a part of a batch must have: two where norms learn from it alone."""
+    alone = not frozen and any(not isinstance(norm, nn.SyncBatchNorm) for norm in _norms(network))
+    return 2 if alone else 1
+
+
 def _norms(network: nn.Module) -> list[nn.Module]:
     return [module for module in network.modules() if isinstance(module, _BatchNorm)]
