@@ -26,7 +26,10 @@ def exclusive(command: Callable[..., Returned]) -> Callable[..., Returned]:
     def alone(context: Context, /, **arguments: object) -> Returned:
         if any(os.environ.get(rank, "0") != "0" for rank in ("RANK", "LOCAL_RANK")):
             return command(context, **arguments)  # the first of several processes of one run holds the lock
-        asked = [click.get_current_context().info_name, arguments.get("dataset")]
+        dataset = arguments.get("dataset")
+        if isinstance(dataset, str):
+            context.params.dataset(dataset)  # an unknown one is refused before anything is written
+        asked = [click.get_current_context().info_name, dataset]
         name = " ".join(["hpp", *(str(word) for word in asked if word)])
         folder = context.paths.scratch / "locks"
         folder.mkdir(parents=True, exist_ok=True)
