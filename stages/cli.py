@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import logging
 import sys
@@ -43,6 +44,18 @@ COMMANDS = {
     "verify": "Check shards, manifests and checkpoints against their hashes.",
 }
 """Command -> what `hpp --help` says of it. Each lives in stages/<name>.py, which is imported when it is called."""
+
+
+_MACHINE = {
+    errno.ENOSPC: "Free some space",
+    errno.EDQUOT: "Free some space, or raise the quota",
+    errno.EIO: "Look after the disk",
+    errno.EROFS: "Make the file system writable",
+    errno.EACCES: "Get the right to it",
+    errno.EPERM: "Get the right to it",
+    errno.EMFILE: "Raise the limit of open files (ulimit -n)",
+}
+"""What the machine refuses, and what to do: told in one line, exit code 1, as the user's input is right."""
 
 
 class UserError(click.ClickException):
@@ -97,6 +110,13 @@ class Hpp(click.Group):
             raise UserError(" ".join(str(error).split())) from error
         except WorkerDied as error:
             raise click.ClickException(str(error)) from error
+        except OSError as error:
+            if error.errno not in _MACHINE:
+                raise
+            place = error.filename or "a file"
+            raise click.ClickException(
+                f"{place}: {error.strerror}. {_MACHINE[error.errno]}; then run the command again"
+            ) from error
         except SCMError as error:
             raise UserError(
                 f"git: {error}. The curves' log needs a git repository with a commit; make one first"

@@ -1,6 +1,7 @@
 """The `hpp` command on tiny sources: what it writes, and what it says when the user slips."""
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -269,3 +270,18 @@ def test_quiet_says_nothing_and_no_progress_gives_plain_lines(project):
 def test_help_lists_every_command():
     result = CliRunner().invoke(main, ["--help"])
     assert result.exit_code == 0 and all(f"  {name} " in result.output for name in COMMANDS)
+
+
+@pytest.mark.parametrize(
+    ("number", "told"),
+    [(28, "No space left on device. Free some space"), (5, "Input/output error. Look after the disk")],
+)
+def test_what_the_machine_refuses_is_one_line(tmp_path, monkeypatch, number, told):
+    from stages import datasets
+
+    def refuse(*_):
+        raise OSError(number, os.strerror(number), "data/x")
+
+    monkeypatch.setattr(datasets.datasets, "callback", refuse)
+    result = CliRunner().invoke(main, ["datasets"])
+    assert result.exit_code == 1 and result.stderr == f"Error: data/x: {told}; then run the command again\n"
