@@ -15,7 +15,7 @@ _LATER = ("label_files", "regions", "embedded", "hidden_untold")
 """Fields that came later."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Annotation:
     """One annotated person as the source states it.
 
@@ -40,7 +40,7 @@ class Region:
     segmentation: Any
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class SourceItem:
     """One image of a split: its files in the archives and what lists say of it."""
 

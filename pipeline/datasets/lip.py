@@ -9,6 +9,8 @@ from __future__ import annotations
 import csv
 import io
 import math
+from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 from pipeline.datasets.layout import PLAIN, Annotation, Layout, ReaderOptions, SourceItem
@@ -82,12 +84,10 @@ def parse_pose_csv(text: str, name: str) -> dict[str, tuple[float, ...]]:
     Raises:
         DataError: a row has another number of fields, a field is no number or infinite, or a file stands there twice.
     """
-    try:
-        table = list(csv.reader(io.StringIO(text)))
-    except csv.Error as error:
-        raise DataError(f"{name}: no readable csv ({error}). Get the file again") from error
     rows: dict[str, tuple[float, ...]] = {}
-    for number, fields in enumerate(table, start=1):
+    # Pixels repeat: a number that stands there a thousand times is kept once.
+    numbers = lru_cache(maxsize=4096)(float)
+    for number, fields in enumerate(_csv_rows(text, name), start=1):
         if not fields:
             continue
         if len(fields) != 1 + 3 * NUM_JOINTS:
@@ -95,7 +95,7 @@ def parse_pose_csv(text: str, name: str) -> dict[str, tuple[float, ...]]:
                 f"{name}, row {number}: {len(fields)} fields, expected {1 + 3 * NUM_JOINTS}. Get the file again"
             )
         try:
-            values = [float(field) for field in fields[1:]]
+            values = [numbers(field) for field in fields[1:]]
         except ValueError as error:
             raise DataError(f"{name}, row {number}: {error}. Get the file again") from error
         if any(math.isinf(value) for value in values):
@@ -107,6 +107,13 @@ def parse_pose_csv(text: str, name: str) -> dict[str, tuple[float, ...]]:
             value for place in range(NUM_JOINTS) for value in _coco_triple(*values[3 * place : 3 * place + 3])
         )
     return rows
+
+
+def _csv_rows(text: str, name: str) -> Iterator[list[str]]:
+    try:
+        yield from csv.reader(io.StringIO(text))
+    except csv.Error as error:
+        raise DataError(f"{name}: no readable csv ({error}). Get the file again") from error
 
 
 def _coco_triple(x: float, y: float, occluded: float) -> tuple[float, float, float]:

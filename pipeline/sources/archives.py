@@ -22,7 +22,7 @@ from pipeline.sources.unpacked import Unpacked
 USUAL_LIMITS = ArchiveLimits()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Member:
     """One file inside an archive: which archive (chain of names), its path in it, size and CRC-32."""
 
