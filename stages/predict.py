@@ -51,6 +51,7 @@ def _about(parser: Parser, detect: bool, least_confidence: float) -> dict[str, A
     """All that decides the files."""
     return {
         "model": parser.model_id,
+        "computed_in": parser.computed_in,
         "label_set": parser.label_set.name,
         "part_names": list(parser.label_set.part_names),
         "keypoint_set": parser.keypoint_set.name,

@@ -48,7 +48,7 @@ class _ForPrediction(ParsingNetwork):
         super().__init__()
         self.align_corners, self.pose_background = network.align_corners, network.pose_background
         self.feeding = network.feeding
-        self.parsing_only, self.dtype = parsing_only, dtype
+        self.parsing_only, self.product_dtype = parsing_only, dtype
         prepared = copy.deepcopy(network).eval().requires_grad_(False)
         fold_norms(prepared)
         drop_padded_taps(prepared)
@@ -64,8 +64,8 @@ class _ForPrediction(ParsingNetwork):
         """Images (N, 3, H, W) -> the answers."""
         self.check_images(images)
         images = images.contiguous(memory_format=torch.channels_last)
-        lower = self.dtype in (torch.bfloat16, torch.float16)
-        with torch.autocast(images.device.type, self.dtype) if lower else nullcontext():
+        lower = self.product_dtype in (torch.bfloat16, torch.float16)
+        with torch.autocast(images.device.type, self.product_dtype) if lower else nullcontext():
             found = self.network(images)
         heads = (found.parsing, found.edge, found.pose, found.centroids)
         answers = [[maps[-1].to(images.dtype)] if maps else [] for maps in heads]

@@ -125,6 +125,7 @@ def label_step(parser: Parser, dataset: str, rules: LabelRules) -> Step:
     parameters = {
         "dataset": dataset,
         "model": parser.model_id,
+        "computed_in": parser.computed_in,
         "joints_by": parser.joints_by,
         "people_by": parser.detector.teacher_id,
         "rules": {**asdict(parser.rules), "scales": list(parser.rules.scales)},

@@ -157,6 +157,11 @@ class Parser:
         """Names the network that the joints are from."""
         return self.model_id if self.has_joints else self.estimator.teacher_id
 
+    @property
+    def computed_in(self) -> str:
+        """What the parsing network's products are computed in: bfloat16 on CPUs that have it, else float32."""
+        return str(self.crops.model.product_dtype).removeprefix("torch.")
+
     def predict(self, image: np.ndarray, detect: bool = True) -> list[Person]:
         """The people of a photo by falling score; people of fewer pixels than the rules allow are left out.
 

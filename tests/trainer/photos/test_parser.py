@@ -1,9 +1,11 @@
 """Whole photos through the sample's teachers: people sit where they are, joints come from whoever has them."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from pipeline.images import decode_image
 from pipeline.pose.crops import box_in_crop
@@ -11,7 +13,9 @@ from pipeline.pose.loading import load_estimator
 from pipeline.shards.step import ShardReport
 from tests import builders
 from tests.trainer.photos.builders import scene, write_parser
+from trainer.models import load_model
 from trainer.photos import Parser, PhotoRules
+from trainer.photos import parser as parser_module
 from trainer.photos.cutting import cut_people, photo_record
 from trainer.photos.parser import TEACHERS
 
@@ -79,3 +83,17 @@ def test_what_is_no_photo_is_refused(weights, parser):
             parser.predict(image)
     with pytest.raises(ValueError, match=r"scale 0\.01 leaves 0x0 of the input"):
         Parser.load(weights, rules=PhotoRules(scales=(0.01,)))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_the_prepared_network_answers_as_the_trained_one(weights, monkeypatch, dtype):
+    monkeypatch.setattr(parser_module, "fastest_dtype", lambda: dtype)
+    prepared = Parser.load(weights)
+    plain = Parser.load(weights)
+    plain.crops = replace(plain.crops, model=load_model(weights))
+    image = scene(4, 1)[0]
+    (fast,), (slow,) = prepared.predict(image, detect=False), plain.predict(image, detect=False)
+    agreed = (fast.parts == slow.parts).mean()
+    assert prepared.computed_in == str(dtype).removeprefix("torch.")
+    assert len(np.unique(slow.parts)) > 2 and agreed > (0.999 if dtype == torch.float32 else 0.8), agreed
+    assert np.allclose(fast.keypoints, slow.keypoints, atol=1e-3) == (dtype == torch.float32)
