@@ -38,12 +38,12 @@ from pipeline.shards.manifest import Manifest, ShardEntry
 from pipeline.shards.read import iter_rows, read_rows, read_table
 from pipeline.shards.step import ShardInput, Step, content_hash, run_step
 from pipeline.shards.write import npz_bytes, parquet_bytes, table_bytes, write_whole
+from pipeline.steps.annotated_pose import annotated_pose_step
 from pipeline.steps.crop import annotated_step
 from pipeline.steps.cutting import CutRules
 from pipeline.steps.edges import edges_step
 from pipeline.steps.heatmaps import heatmaps_step
 from pipeline.steps.inputs import stage_inputs
-from pipeline.steps.pose import annotated_pose_step
 from pipeline.steps.samples import samples_step
 
 ROW_GROUP, SIZE, STRIDE, JOINTS = 20, (40, 24), 4, 16

@@ -15,32 +15,11 @@ from pipeline.shards.raw_outputs import memory_remarks
 from pipeline.shards.read import iter_rows
 from pipeline.shards.step import ShardReport, Step
 from pipeline.shards.write import parquet_bytes
+from pipeline.steps.annotated_pose import ANNOTATED, VERSION, annotated_pose_step, pose_row
 from pipeline.steps.estimating import VERSION as RAW_VERSION
 from pipeline.steps.estimating import RawJoints
 
-VERSION = 2
-ANNOTATED = "annotated"
-
-
-@dataclass(frozen=True)
-class AnnotatedPoseWork:
-    """Data sets with joints: they pass as they are; people without any stay without."""
-
-    num_keypoints: int
-    row_group: int
-
-    def __call__(self, inputs: tuple[Path]) -> tuple[bytes, ShardReport]:
-        """The parquet bytes of the shard's poses."""
-        rows, report = [], ShardReport()
-        for crop in iter_rows(inputs[0], ["sample_id", "keypoints"]):
-            keypoints = np.zeros((self.num_keypoints, 3), np.float32)
-            if crop["keypoints"] is not None:
-                keypoints = np.array(crop["keypoints"], np.float32).reshape(self.num_keypoints, 3)
-            known = keypoints[:, 2] > 0
-            rows.append(_row(crop["sample_id"], keypoints, np.where(known, ANNOTATED, ""), known.astype(np.float32)))
-            report.counts["annotated"] += int(known.sum())
-        report.records = len(rows)
-        return parquet_bytes(rows, POSE_SCHEMA, self.row_group), report
+__all__ = ["ANNOTATED", "VERSION", "annotated_pose_step", "pseudo_pose_step"]
 
 
 @dataclass(frozen=True)
@@ -79,22 +58,7 @@ class PseudoPoseWork:
         report.counts["below_min_confidence"] += int((~kept).sum())
         report.counts["confidence_sum"] += float(found[:, 2].sum())
         origin = np.where(kept, self.raw_joints.estimator.teacher_id, "")
-        return _row(sample_id, keypoints.astype(np.float32), origin, found[:, 2])
-
-
-def _row(sample_id: str, keypoints: np.ndarray, origin: np.ndarray, confidence: np.ndarray) -> dict[str, Any]:
-    return {
-        "sample_id": sample_id,
-        "keypoints": keypoints.tolist(),
-        "keypoint_origin": [str(name) for name in origin],
-        "keypoint_confidence": confidence.astype(np.float32).tolist(),
-    }
-
-
-def annotated_pose_step(num_keypoints: int, row_group: int) -> Step:
-    """The step for a data set with joints."""
-    parameters = {"origin": ANNOTATED, "num_keypoints": num_keypoints, "row_group": row_group}
-    return Step("pose", VERSION, parameters, "parquet", AnnotatedPoseWork(num_keypoints, row_group))
+        return pose_row(sample_id, keypoints.astype(np.float32), origin, found[:, 2])
 
 
 def pseudo_pose_step(raw_joints: RawJoints, min_confidence: float, row_group: int) -> Step:

@@ -1,6 +1,8 @@
 """The steps edges, pose (annotated), heatmaps and shard on tables of a few crops."""
 
 import io
+import subprocess
+import sys
 import zipfile
 from dataclasses import replace
 
@@ -14,11 +16,11 @@ from pipeline.images import decode_map, encode_png
 from pipeline.labels import edge_map, gaussian_heatmaps
 from pipeline.rows import EDGE_SCHEMA, POSE_SCHEMA, SAMPLE_SCHEMA, sample_from_row, sample_row
 from pipeline.shards.write import parquet_bytes
+from pipeline.steps.annotated_pose import annotated_pose_step
 from pipeline.steps.crop import annotated_step, single_step
 from pipeline.steps.cutting import CutRules
 from pipeline.steps.edges import edges_step
 from pipeline.steps.heatmaps import heatmaps_step
-from pipeline.steps.pose import annotated_pose_step
 from pipeline.steps.samples import samples_step
 from tests import builders
 from tests.trainer.builders import make_sample
@@ -205,3 +207,11 @@ def test_a_step_is_keyed_by_what_decides_its_bytes():
     }  # fmt: skip
     expected = {"heatmap_input": [48, 32], "row_group": 2, "edges": EDGES}
     assert samples_step((48, 32), 2, EDGES).parameters == expected
+
+
+def test_workers_of_the_label_steps_do_without_torch():
+    modules = [edges_step, heatmaps_step, annotated_pose_step, samples_step, single_step, annotated_step]
+    code = (
+        "import sys\n" + "".join(f"import {one.__module__}\n" for one in modules) + "sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
