@@ -98,8 +98,9 @@ def plain_mula_heatmaps(points: np.ndarray) -> np.ndarray:
         ]
         for row in spans[0]:
             for column in spans[1]:
-                dx, dy = start + column * STRIDE - joint[0], start + row * STRIDE - joint[1]
-                exponent = (dx * dx + dy * dy) / 2 / SIGMA / SIGMA
+                x, y = start + column * STRIDE, start + row * STRIDE
+                squared = (x - joint[0]) * (x - joint[0]) + (y - joint[1]) * (y - joint[1])
+                exponent = squared / 2 / SIGMA / SIGMA
                 if exponent > MULA_CUT:
                     continue
                 maps[number, row, column] += math.exp(-exponent)
