@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import threading
+import time
 from dataclasses import dataclass
 from multiprocessing import get_context, set_start_method
 from multiprocessing.process import BaseProcess
@@ -32,7 +33,7 @@ _CONTEXT.set_forkserver_preload([__name__])
 
 @dataclass(frozen=True)
 class Kill:
-    """After so many steps of this life, and then so many seconds, the process is no more."""
+    """After so many steps of this life, and then so many seconds, the process is no more; it takes one step more at most."""
 
     steps: int
     seconds: float
@@ -60,6 +61,8 @@ def train_and_log(params: Params, toy: Path, folder: Path, kill: Kill | None) ->
         steps.append(done)
         if kill and len(steps) == kill.steps:
             threading.Timer(kill.seconds, os.kill, (os.getpid(), signal.SIGKILL)).start()
+        elif kill and len(steps) > kill.steps:
+            time.sleep(600)
 
     train(params, toy, folder / "parser.pt", folder / "scratch", lambda *entry: logged.append(entry), progress)
     (folder / "log.json").write_text(json.dumps({"logged": logged, "first": steps[0] if steps else None}))
