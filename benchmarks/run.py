@@ -23,7 +23,7 @@ from measuring import ROOT
 SUITES = {
     "bench": ("labels", "loader", "metrics", "attention", "dynamic_convolution", "network",
               "data_stages", "appending"),
-    "soak": ("memory", "kills", "teachers"),
+    "soak": ("memory", "kills", "teachers", "predict"),
     "pages": (),
 }  # fmt: skip
 """Scripts of benchmarks/, in the order in which they run."""
