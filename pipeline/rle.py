@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,9 @@ def check_rle(rle: Mapping[str, Any]) -> None:
     Raises:
         ValueError: the counts are no RLE, or their sum is not the image's area.
     """
-    counts = rle["counts"]
+    counts, size = rle["counts"], rle["size"]
+    if not isinstance(size, list | tuple) or len(size) != 2 or not all(isinstance(side, Integral) for side in size):
+        raise ValueError(f"size: {size!r}, expected height and width")
     if not isinstance(counts, str | bytes):
         raise ValueError(f"counts: {type(counts).__name__}, expected the text of a run-length mask")
     runs: list[int] = []
@@ -45,7 +48,7 @@ def check_rle(rle: Mapping[str, Any]) -> None:
                 value -= 1 << shift
             runs.append(value + (runs[-2] if len(runs) > 2 else 0))
             value = shift = 0
-    height, width = rle["size"]
+    height, width = size
     if shift or min(runs, default=0) < 0 or sum(runs) != height * width:
         raise ValueError(f"counts: runs of {sum(runs)} pixels in all, expected {height * width}")
 
