@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ from click.testing import CliRunner
 from stages.cli import main
 from tests.trainer.builders import make_params, write_toy_set
 from tests.trainer.engine.children import hpp, start
+from trainer.checkpoints import read_model
 
 
 def project(root: Path, **settings) -> Path:
@@ -46,6 +49,29 @@ def test_a_killed_training_continues_with_the_same_curves_metrics_and_model(tmp_
     assert [line.split("\t")[0] for line in curve] == ["step", "1", "2"]
     assert json.loads((whole / "metrics" / "train.json").read_text())["epochs"] == 2
     assert not list((killed / "data" / "scratch" / "train").iterdir())
+
+
+def test_two_devices_from_the_command_line_write_one_model_and_one_curve(tmp_path):
+    root = project(tmp_path)
+    # The script itself: the other process is started by the same command line.
+    call = [str(Path(sys.executable).parent / "hpp"), "--params", "params.yaml", "--no-progress"]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2]), "OMP_NUM_THREADS": "1"}
+    words = [
+        "--set",
+        "executor.accelerator=cpu",
+        "--set",
+        "executor.devices=2",
+        "--set",
+        "train.freeze_norm=true",
+        "train",
+    ]
+    done = subprocess.run(
+        [*call, *words], cwd=root, env=environment, capture_output=True, text=True, timeout=200, check=False
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert read_model(root / "models/parser.pt")[0].model == make_params().train.model
+    curve = (root / "plots" / "train" / "plots" / "metrics" / "loss.tsv").read_text().splitlines()
+    assert [line.split("\t")[0] for line in curve] == ["step", "1", "2"]
 
 
 @pytest.mark.parametrize("change", ["executor.accelerator=cuda", "train.precision=16-mixed"])
