@@ -15,7 +15,7 @@ from typing import IO
 from pipeline.errors import DataError
 from pipeline.params import ArchiveLimits
 from pipeline.sources.containers import Container, OpenScratch, ZipContainer, is_archive, open_container, told_name
-from pipeline.sources.guard import Guard
+from pipeline.sources.guard import FOLDER_ICON, Guard
 from pipeline.sources.tar import NotPlain
 from pipeline.sources.unpacked import Unpacked
 
@@ -214,6 +214,6 @@ def _is_inner(path: str) -> bool:
 
 
 def _is_finder_file(path: str) -> bool:
-    """macOS adds a shadow of every file, which has the file's folder and ending but not its content."""
+    """macOS adds a shadow of every file, which has the file's folder and ending but not its content, and icons of folders."""
     parts = PurePosixPath(path).parts
-    return parts[0] == "__MACOSX" or parts[-1].startswith("._")
+    return bool(parts) and (parts[0] == "__MACOSX" or parts[-1].startswith("._") or parts[-1] == FOLDER_ICON)

@@ -9,6 +9,8 @@ from pipeline.errors import DataError
 from pipeline.params import ArchiveLimits
 
 _DRIVE = re.compile(r"^[A-Za-z]:")
+FOLDER_ICON = "Icon\r"
+"""The file, with a carriage return in its name, that macOS keeps a folder's icon in; nobody reads it."""
 _RATIO_FROM = 100 << 20
 """Unpacked bytes below which an archive may be packed as tightly as it likes."""
 
@@ -79,7 +81,7 @@ class Guard:
 
 def _unsafe(path: str) -> str | None:
     """Why a path is refused, or None."""
-    if not path or any(ord(character) < 32 for character in path):
+    if not path or any(ord(character) < 32 for character in path.removesuffix(FOLDER_ICON)):
         return "is a path with control characters"
     plain = path.replace("\\", "/")
     if plain.startswith("/") or _DRIVE.match(plain):

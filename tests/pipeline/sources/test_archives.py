@@ -243,3 +243,8 @@ def test_a_file_beside_the_archives_is_found_by_its_bare_name(tmp_path):
     assert archives.read(member) == b"beside"
     with pytest.raises(DataError, match=r"val_id\.txt: found twice, as a\.zip!/lists/val_id\.txt and val_id\.txt"):
         archives.find("val_id.txt")
+
+
+def test_the_icon_of_a_folder_of_macos_is_no_file(tmp_path):
+    write_zip(tmp_path / "a.zip", [("Photos/Icon\r", b""), ("Photos/1.jpg", b"one")])
+    assert [member.path for member in Archives(tmp_path).members] == ["Photos/1.jpg"]
