@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pipeline.detection.batches import Batches
+from pipeline.detection.batches import ImageBatches
 from pipeline.detection.detectron2_model import (
     build_model,
     config_of,
@@ -113,7 +113,7 @@ class Detectron2Detector:
         self._model: Any = model.eval()
         self._config = config
         self._person = person
-        self._batches = Batches(batch_size)
+        self._batches = ImageBatches(batch_size)
         self._device = next(model.parameters()).device
 
     @property
@@ -137,7 +137,7 @@ class Detectron2Detector:
     def detect_many(self, images: Sequence[np.ndarray]) -> list[People]:
         """People of several images, in batches; see PersonDetector."""
         with torch.inference_mode(), fixed_threads(THREADS):
-            return self._batches.run(images, self._found)
+            return self._batches.run(self._found, images)
 
     def _found(self, images: Sequence[np.ndarray]) -> list[People]:
         inputs = model_inputs(images, self._config)

@@ -13,7 +13,7 @@ from torchvision.models.detection.image_list import ImageList
 from torchvision.models.detection.roi_heads import expand_boxes, expand_masks, maskrcnn_inference
 from torchvision.models.detection.transform import GeneralizedRCNNTransform, resize_boxes
 
-from pipeline.detection.batches import Batches
+from pipeline.detection.batches import ImageBatches
 from pipeline.detection.device import compute_in
 from pipeline.detection.masks import MASK_THRESHOLD, region_rle
 from pipeline.detection.threads import fixed_threads
@@ -47,7 +47,7 @@ class TorchvisionDetector:
         self.network = network.eval()
         self.teacher_id = teacher_id
         self._threads = threads
-        self._batches = Batches(batch_size)
+        self._batches = ImageBatches(batch_size)
         self._device = next(network.parameters()).device
         if precision != torch.float32:
             heads = network.roi_heads
@@ -75,7 +75,7 @@ class TorchvisionDetector:
     def detect_many(self, images: Sequence[np.ndarray]) -> list[People]:
         """People of several images, in batches; see PersonDetector."""
         with torch.inference_mode(), fixed_threads(self._threads):
-            return self._batches.run(images, self._found)
+            return self._batches.run(self._found, images)
 
     def _found(self, images: Sequence[np.ndarray]) -> list[People]:
         network, heads = self.network, self.network.roi_heads

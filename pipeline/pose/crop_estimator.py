@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from pipeline.detection.batches import ShrinkingBatches
 from pipeline.detection.threads import fixed_threads
 from pipeline.geometry.affine import invert, transform_points
 from pipeline.pose.base import DEFAULT_SETTINGS, PoseSettings, checked_people
-from pipeline.pose.batches import ShrinkingBatches
 from pipeline.pose.crops import crop_matrix, warp_crop
 from pipeline.pose.dark import decode_dark
 from pipeline.pose.decoding import cells_to_input, decode_heatmaps, merge_flipped
@@ -53,7 +53,9 @@ class CropEstimator:
         self._threads = threads
         self._device = next(network.parameters()).device
         self._on_gpu = self._device.type == "cuda"
-        self.batches = ShrinkingBatches(batch_size or (GPU_BATCH if self._on_gpu else CPU_BATCH))
+        self.batches: ShrinkingBatches[tuple[np.ndarray, np.ndarray]] = ShrinkingBatches(
+            batch_size or (GPU_BATCH if self._on_gpu else CPU_BATCH), lambda person: "one person"
+        )
         self._hflip_index = keypoint_set(options.keypoint_set).hflip_index
 
     @property
@@ -75,8 +77,8 @@ class CropEstimator:
         people = [
             (image, box) for image, rows in zip(images, boxes, strict=True) for box in checked_people(image, rows)
         ]
-        found = list(self.batches.run(self._estimate_batch, people))
-        joints = np.concatenate([np.zeros((0, len(self._hflip_index), 3), np.float32), *found])
+        found = self.batches.run(self._estimate_batch, people)
+        joints = np.array(found, np.float32).reshape(-1, len(self._hflip_index), 3)
         return np.split(joints, np.cumsum([len(rows) for rows in boxes])[:-1]) if len(boxes) else []
 
     def heatmaps(self, crops: np.ndarray) -> np.ndarray:
@@ -93,8 +95,8 @@ class CropEstimator:
         with torch.autocast(self._device.type, torch.float16, enabled=self._on_gpu):
             return self.network(inputs).float().cpu().numpy()
 
-    def _estimate_batch(self, people: Sequence[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
-        """(n, K, 3) float32 joints of at most a batch of people."""
+    def _estimate_batch(self, people: Sequence[tuple[np.ndarray, np.ndarray]]) -> list[np.ndarray]:
+        """(K, 3) float32 joints of each of at most a batch of people."""
         size = len(people) if self._on_gpu else self.batches.size
         crops = np.zeros((size, *self.spec.size, 3), np.uint8)
         matrices = []
@@ -106,7 +108,7 @@ class CropEstimator:
             in_input = cells_to_input(joints[:, :2], self.options.stride, self.options.cell_at)
             joints[:, :2] = transform_points(invert(matrix), in_input)
         decoded[..., 2] = decoded[..., 2].clip(0, 1)
-        return decoded.astype(np.float32)
+        return list(decoded.astype(np.float32))
 
     def _decoded(self, maps: np.ndarray) -> np.ndarray:
         if self.settings.decoding == "dark":

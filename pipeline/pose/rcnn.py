@@ -13,12 +13,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pipeline.detection.batches import GPU_BATCH, ShrinkingBatches, image_name
 from pipeline.detection.threads import fixed_threads
 from pipeline.pose.base import DEFAULT_SETTINGS, PoseSettings, checked_people
-from pipeline.pose.batches import ShrinkingBatches
 from pipeline.taxonomy import keypoint_set
 
-GPU_BATCH = 8
+Asked = tuple[np.ndarray, np.ndarray]
+"""(H, W, 3) uint8 RGB image, and the (P, 4) boxes x, y, w, h of its people."""
 
 
 class RoiMaps(NamedTuple):
@@ -80,7 +81,9 @@ class RcnnEstimator:
         self.settings = settings
         self._threads = threads
         self._hflip_index = keypoint_set(keypoints).hflip_index
-        self.batches = ShrinkingBatches(GPU_BATCH if network.device.type == "cuda" else 1)
+        self.batches: ShrinkingBatches[Asked] = ShrinkingBatches(
+            GPU_BATCH if network.device.type == "cuda" else 1, lambda asked: image_name(asked[0])
+        )
 
     @property
     def halvings(self) -> int:
@@ -100,11 +103,11 @@ class RcnnEstimator:
         """
         asked = [(image, checked_people(image, rows)) for image, rows in zip(images, boxes, strict=True)]
         peopled = [pair for pair in asked if len(pair[1])]
-        found = iter([joints for batch in self.batches.run(self._estimate_batch, peopled) for joints in batch])
+        found = iter(self.batches.run(self._estimate_batch, peopled))
         nobody = np.zeros((0, len(self._hflip_index), 3), np.float32)
         return [next(found) if len(rows) else nobody for _, rows in asked]
 
-    def _estimate_batch(self, pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> list[np.ndarray]:
+    def _estimate_batch(self, pairs: Sequence[Asked]) -> list[np.ndarray]:
         images = [image for image, _ in pairs]
         corners = [
             np.concatenate([rows[:, :2], rows[:, :2] + rows[:, 2:]], axis=1, dtype=np.float32) for _, rows in pairs

@@ -113,5 +113,5 @@ def test_one_person_too_much_is_one_line():
         def forward(self, images):
             raise torch.OutOfMemoryError("CUDA out of memory")
 
-    with pytest.raises(DataError, match="the GPU's memory does not hold one person"):
+    with pytest.raises(DataError, match="one person: the GPU's memory does not hold it by itself"):
         CropEstimator(Full(TINY), SPEC, TINY, "tiny").estimate(image_pixels(9, 9), np.array([[0, 0, 5, 5]]))
