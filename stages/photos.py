@@ -23,7 +23,8 @@ def load_parser(context: Context, weights: Path | None, detect: bool = True) -> 
 
     Raises:
         DataError: a file is missing or damaged.
-        ParamsError: the model cannot be fed at a scale, or people are to be looked for by annotation.
+        ParamsError: the model cannot be fed at a scale, there is no such accelerator, or people are to be looked for by
+            annotation.
     """
     params = context.params
     if detect and params.detector.backend == "annotated":
@@ -41,7 +42,8 @@ def load_parser(context: Context, weights: Path | None, detect: bool = True) -> 
     detector = _teacher(context, "detector", params.detector.weights)
     pose = _teacher(context, "pose", params.pose.weights)
     try:
-        return Parser.load(weights or context.paths.model("parser.pt"), detector, pose, rules)
+        model = weights or context.paths.model("parser.pt")
+        return Parser.load(model, detector, pose, rules, params.executor.accelerator)
     except ValueError as error:
         raise ParamsError(f"evaluate.scales: {error}") from error
 

@@ -19,13 +19,13 @@ from pipeline.params import Params
 from pipeline.taxonomy import IGNORE
 from trainer.callbacks import Progress, no_progress
 from trainer.checkpoints import read_model
-from trainer.data.loading import JudgedData, JudgedItem, judged_loader, scaled
+from trainer.data.loading import JudgedData, JudgedItem, judged_loader
 from trainer.data.samples import ParsingSamples, split_hash
 from trainer.engine.device import build_fabric, repeatable
 from trainer.metrics import ParsingMetrics
-from trainer.models import ParsingNetwork, load_model
+from trainer.models import load_model
 from trainer.multi_person.whole_images import people_of_image
-from trainer.predict import Answer, CropParser, parse_all
+from trainer.predict import Answer, CropParser, check_scales, parse_all
 from trainer.predictions import PREDICTION_SCHEMA, write_predictions
 from trainer.protocols import PROTOCOLS, CropProtocol, ImageProtocol
 from trainer.protocols.images import Assembler, JudgedImage, SourceImage, SourceImages, crop_keys, crop_places, crops_of
@@ -140,20 +140,15 @@ def open_bench(params: Params, model_file: Path, shards_root: Path, fabric: Fabr
             f"evaluate.joints: images, but model {card.model} was trained without centroids. Train with train.centroids: true, "
             "or set evaluate.joints to crops"
         )
-    for scale in rules.scales:
-        _require_size(network, scaled(card.input_spec.size, scale), scale)
+    try:
+        check_scales(network, card.input_spec.size, rules.scales)
+    except ValueError as error:
+        raise ParamsError(f"evaluate.scales: {error}") from error
     confidence = not judged or issubclass(PROTOCOLS[rules.protocol], ImageProtocol)
     parser = CropParser(fabric.setup_module(network), card, fabric.device, rules.flip, confidence)
     folders = [shards_root / name / rules.split for name in settings.datasets]
     samples = ParsingSamples(folders, parser.label_set, parser.keypoint_set, settings.label_maps)
     return Bench(params, fabric, parser, JudgedData(samples, card.input_spec, rules.scales, labelled=judged))
-
-
-def _require_size(network: ParsingNetwork, size: tuple[int, int], scale: float) -> None:
-    try:
-        network.check_input_size(size)
-    except ValueError as error:
-        raise ParamsError(f"evaluate.scales: {scale:g}: {error}") from error
 
 
 @dataclass(eq=False)

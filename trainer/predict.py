@@ -16,8 +16,9 @@ from pipeline.geometry.affine import invert, transform_points
 from pipeline.pose.decoding import decode_heatmaps
 from pipeline.taxonomy import KeypointSet, LabelSet
 from trainer.checkpoints import ModelCard
-from trainer.data.loading import JudgedItem
+from trainer.data.loading import JudgedItem, scaled
 from trainer.models.layers import resize
+from trainer.models.prediction import ParsingNetwork
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +41,22 @@ class Answer:
     def counted(self) -> np.ndarray | Tensor:
         """The mask where counting it is fastest."""
         return self.mask if self.labels is None else self.labels
+
+
+def check_scales(network: ParsingNetwork, size: tuple[int, int], scales: Iterable[float]) -> None:
+    """Nothing, where a network can be fed with inputs of that (height, width) at all the scales.
+
+    Raises:
+        ValueError: it cannot; the scale is named.
+    """
+    for scale in scales:
+        height, width = scaled(size, scale)
+        if min(height, width) < 1:
+            raise ValueError(f"scale {scale:g} leaves {height}x{width} of the input's {size[0]}x{size[1]}")
+        try:
+            network.check_input_size((height, width))
+        except ValueError as error:
+            raise ValueError(f"scale {scale:g}: {error}") from error
 
 
 class _View(NamedTuple):

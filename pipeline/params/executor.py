@@ -8,6 +8,8 @@ from pydantic import Field, model_validator
 
 from pipeline.params.section import Count, Section
 
+Accelerator = Literal["auto", "cpu", "cuda"]
+
 
 class Executor(Section):
     """How work is shared among processes and devices; what is computed does not depend on it, but for rounding."""
@@ -18,7 +20,7 @@ class Executor(Section):
     loader_workers: int = Field(
         0, ge=0, description="processes that decode and augment for training; 0 is none beside it"
     )
-    accelerator: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto is a GPU where there is one")
+    accelerator: Accelerator = Field("auto", description="auto is a GPU where there is one")
     devices: Count = Field(
         1, description="GPUs, or processes on the CPU, that share a batch of training; torchrun's number goes before it"
     )

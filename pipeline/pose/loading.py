@@ -6,13 +6,14 @@ from pathlib import Path
 
 import torch
 
+from pipeline.detection.device import best_device
 from pipeline.pose.architectures import POSE_ARCHITECTURES, network_of
 from pipeline.pose.base import DEFAULT_SETTINGS, PoseEstimator, PoseSettings
 from pipeline.teacher_file import read_teacher
 
 
 def load_estimator(
-    file: str | Path, settings: PoseSettings = DEFAULT_SETTINGS, device: str | None = None
+    file: str | Path, settings: PoseSettings = DEFAULT_SETTINGS, device: torch.device | None = None
 ) -> PoseEstimator:
     """The estimator of models/pose.safetensors, or of any file of a pose teacher.
 
@@ -25,5 +26,5 @@ def load_estimator(
     teacher = read_teacher(Path(file), *POSE_ARCHITECTURES)
     architecture = POSE_ARCHITECTURES[teacher.architecture]
     network, options = network_of(teacher)
-    network = network.to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    network = network.to(device or best_device())
     return architecture.estimator(network, teacher, options, settings, architecture.threads)

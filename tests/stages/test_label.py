@@ -139,6 +139,13 @@ def test_training_reads_the_labels_beside_another_set(labelled, album, tmp_path)
     assert np.isfinite(last["loss"]) and (tmp_path / "parser.pt").is_file()
 
 
+def test_no_gpu_is_one_line(album, tmp_path, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    command = (album[0], "--weights", album[1], "--out", tmp_path / "out")
+    (line,) = label(tmp_path, *command, code=2, settings=["executor.accelerator=cuda"]).stderr.splitlines()
+    assert line.startswith("Error: executor.accelerator: cuda was asked for") and not (tmp_path / "out").exists()
+
+
 def test_bad_photos_are_left_out_and_foreign_folders_refused(album, tmp_path):
     photos, weights = tmp_path / "photos", album[1]
     photos.mkdir()

@@ -175,4 +175,13 @@ def test_slips_are_told_in_one_line(tmp_path, weights):
     said = predict(
         photo, "--weights", weights, "--out", out, "--no-detect", code=2, options=["--set", "evaluate.scales=[0.01]"]
     )
-    assert "evaluate.scales: " in said.stderr
+    assert "evaluate.scales: scale 0.01 leaves 0x0 of the input's 48x32" in said.stderr
+
+
+def test_no_gpu_is_one_line(tmp_path, weights, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    (tmp_path / "a.jpg").write_bytes(builders.jpeg())
+    command = (tmp_path / "a.jpg", "--weights", weights, "--out", tmp_path / "out")
+    said = predict(*command, code=2, options=["--set", "executor.accelerator=cuda"])
+    (line,) = said.stderr.splitlines()
+    assert line.startswith("Error: executor.accelerator: cuda was asked for") and not (tmp_path / "out").exists()

@@ -110,11 +110,26 @@ def test_evaluation_agrees_with_validation_and_repeats(tmp_path):
     assert (tmp_path / "one/part-00000.parquet").read_bytes() == (tmp_path / "two/part-00000.parquet").read_bytes()
 
 
+@pytest.mark.parametrize(
+    "scale, told",
+    [
+        (0.01, r"scale 0\.01 leaves 0x0 of the input's 48x32$"),
+        (0.1, r"scale 0\.1: .* side of 3 .* must be at least 5$"),
+    ],
+)
+def test_scales_that_leave_nothing_are_named(toy, tmp_path, scale, told):
+    params = make_params(evaluate={"scales": [scale]})
+    card = make_card(params)
+    write_model(tmp_path / "p.pt", card, model_of(card).state_dict())
+    with pytest.raises(ParamsError, match=rf"^evaluate\.scales: {told}"):
+        evaluate(params, tmp_path / "p.pt", toy, tmp_path, tmp_path / "out")
+
+
 def test_scales_that_the_model_cannot_be_fed_are_named(toy, tmp_path):
     params = make_params(model="hg-1s-1u-mula", channels=8, input_size=(64, 64), evaluate={"scales": [1.0, 1.25]})
     card = make_card(params)
     write_model(tmp_path / "mula.pt", card, model_of(card).state_dict())
-    with pytest.raises(ParamsError, match=r"evaluate\.scales: 1\.25: input size: a side of 80 does not fit"):
+    with pytest.raises(ParamsError, match=r"evaluate\.scales: scale 1\.25: input size: a side of 80 does not fit"):
         evaluate(params, tmp_path / "mula.pt", toy, tmp_path, tmp_path / "out")
 
 

@@ -144,3 +144,12 @@ class CorrPM(ParsingNetwork):
         fuse = self.nonlocal_block if self.design.fusion == "correlate" else self.concatenation
         refined = fuse(parsing, [features[factor] for factor in self.design.factors])
         return Prediction([self.coarse(parsing), self.refined(refined)], edges, poses)
+
+    def check_input_size(self, size: tuple[int, int]) -> None:
+        """Sides of at least 5: of shorter ones nothing is left to correlate with, once the maps are pooled.
+
+        Raises:
+            ValueError: a side is shorter.
+        """
+        if min(size) < 5:
+            raise ValueError(f"input size: a side of {min(size)} does not fit, it must be at least 5")

@@ -14,6 +14,7 @@ from pipeline.detection.base import PersonDetector
 from pipeline.detection.loading import load_detector
 from pipeline.detection.selection import select_people
 from pipeline.geometry.crop import window_in_source
+from pipeline.params.executor import Accelerator, Executor
 from pipeline.pose.base import PoseEstimator
 from pipeline.pose.crops import box_in_crop
 from pipeline.pose.loading import load_estimator
@@ -31,7 +32,7 @@ from trainer.models import for_prediction, load_model
 from trainer.models.prediction_path import fastest_dtype
 from trainer.photos.cutting import Cut, cut_people, photo_record, put_back, scene_of, whole_photo
 from trainer.photos.people import Person
-from trainer.predict import Answer, CropParser
+from trainer.predict import Answer, CropParser, check_scales
 
 TEACHERS = Path(__file__).resolve().parents[2] / "presets" / "teachers"
 """The committed sample teachers, which are in force where no others are given."""
@@ -85,28 +86,27 @@ class Parser:
         detector: str | Path | None = None,
         pose: str | Path | None = None,
         rules: PhotoRules = DEFAULT_RULES,
+        accelerator: Accelerator = "auto",
     ) -> Parser:
-        """The parser of a model file, on a GPU if there is one; its network prepared for prediction, bfloat16 where the CPU has it.
+        """The parser of a model file; its network prepared for prediction, bfloat16 where the CPU has it.
 
         Args:
             weights: as `hpp train` or `hpp convert-weights` wrote it.
             detector: who finds the people, models/detector.safetensors for instance; None is the sample's.
             pose: who labels the joints where the model has no head for them; None is the sample's.
             rules: how people are looked for and looked at.
+            accelerator: where all networks run; auto is a GPU if there is one.
 
         Raises:
             DataError: the model file is missing or damaged.
+            ParamsError: there is no such accelerator.
             ValueError: the model cannot be fed at one of the scales.
         """
         file = Path(weights)
         card, _ = read_model(file)
         network = load_model(file)
-        for scale in rules.scales:
-            size = scaled(card.input_spec.size, scale)
-            if min(size) < 1:
-                raise ValueError(f"scale {scale:g} leaves {size[0]}x{size[1]} of the input {card.input_spec.size}")
-            network.check_input_size(size)
-        fabric = build_fabric("32-true")
+        check_scales(network, card.input_spec.size, rules.scales)
+        fabric = build_fabric("32-true", Executor(accelerator=accelerator))
         dtype = fastest_dtype() if fabric.device.type == "cpu" else torch.float32
         prepared = fabric.setup_module(for_prediction(network, dtype=dtype))
         crops = CropParser(prepared, card, fabric.device, rules.flip, confidence=True)
@@ -145,12 +145,12 @@ class Parser:
     @cached_property
     def detector(self) -> PersonDetector:
         """Who finds the people, loaded when first asked for."""
-        return load_detector(self._detector_file)
+        return load_detector(self._detector_file, self.crops.device)
 
     @cached_property
     def estimator(self) -> PoseEstimator:
         """Who labels the joints where the model cannot, loaded when first asked for."""
-        return load_estimator(self._pose_file)
+        return load_estimator(self._pose_file, device=self.crops.device)
 
     @property
     def joints_by(self) -> str:

@@ -28,6 +28,13 @@ def test_a_file_holds_everything_that_is_needed(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.safetensors", "b.safetensors"]
 
 
+def test_a_device_that_is_given_goes_before_the_best(tmp_path, monkeypatch):
+    write_teacher(tmp_path / "a.safetensors", tiny_network(), ARCHITECTURE, TINY, SPEC)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    detector = load_detector(tmp_path / "a.safetensors", torch.device("cpu"))
+    assert detector.batch_size == 1 and next(detector.network.parameters()).device.type == "cpu"
+
+
 def test_another_architecture_is_refused(tmp_path):
     write_teacher(tmp_path / "pose.safetensors", tiny_network(), "simple_baseline_basic", TINY, SPEC)
     with pytest.raises(

@@ -85,6 +85,14 @@ def test_what_is_no_photo_is_refused(weights, parser):
         Parser.load(weights, rules=PhotoRules(scales=(0.01,)))
 
 
+def test_the_teachers_run_where_the_parser_does(parser, monkeypatch):
+    monkeypatch.setattr(parser_module, "load_detector", lambda file, device: device)
+    monkeypatch.setattr(parser_module, "load_estimator", lambda file, device: device)
+    elsewhere = torch.device("cuda", 1)
+    moved = Parser(replace(parser.crops, device=elsewhere), "moved", TEACHERS, TEACHERS)
+    assert moved.detector == moved.estimator == elsewhere
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_the_prepared_network_answers_as_the_trained_one(weights, monkeypatch, dtype):
     monkeypatch.setattr(parser_module, "fastest_dtype", lambda: dtype)
