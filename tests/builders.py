@@ -14,6 +14,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+import yaml
 
 from pipeline.images import encode_jpeg, encode_png
 from pipeline.records import ImageRecord, People
@@ -146,6 +147,30 @@ def coco_content(sizes: Mapping[str, tuple[int, int]], annotations: Sequence[Map
         ],
         "categories": [{"id": 1, "name": "person"}],
     }
+
+
+def write_params(folder: Path, datasets: Mapping[str, Mapping[str, Any]], **sections: Any) -> Path:
+    """params.yaml of a small project that trains on the first data set; `sections` stand in place of what is written here."""
+    first = next(iter(datasets))
+    fit = {"dataset": first, "steps": 1, "batch_size": 1, "lr": 0.1, "warmup_steps": 0, "weight_decay": 0.0}
+    params = {
+        "seed": 1,
+        "datasets": {name: dict(dataset) for name, dataset in datasets.items()},
+        "teacher_datasets": {},
+        "executor": {"workers": 1},
+        "detector": {"backend": "annotated", "fit": fit},
+        "pose": {"fit": dict(fit)},
+        "heatmaps": {"size": [12, 8], "sigma": 1.5},
+        "shards": {"records_per_shard": 2, "row_group": 2},
+        "train": {
+            "datasets": [first], "label_set": "lip", "keypoint_set": "lip16", "backbone": "resnet18_slim",
+            "input_size": [48, 32], "epochs": 1, "batch_size": 2, "lr": 0.1,
+        },
+    }  # fmt: skip
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "params.yaml"
+    path.write_text(yaml.safe_dump({**params, **sections}), encoding="utf-8")
+    return path
 
 
 def record(

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import yaml
 from click.testing import CliRunner
 
 from stages.cli import main
+from tests import builders
 
 GIGABYTE = 1 << 30
 
@@ -24,24 +24,9 @@ class Project:
         self.root = folder / "project"
         self.source = folder / "source"
         self.source.mkdir()
-        self.root.mkdir()
-        fit = {"dataset": "shop", "steps": 1, "batch_size": 1, "lr": 0.1, "warmup_steps": 0, "weight_decay": 0.0}
         dataset = {"source": str(self.source), "layout": "folder", "label_set": "lip", "people": "single", **shop}
-        params = {
-            "seed": 1,
-            "datasets": {"shop": {"splits": ["train"], **dataset}},
-            "teacher_datasets": {},
-            "executor": {"workers": 1},
-            "detector": {"fit": fit},
-            "pose": {"fit": fit},
-            "heatmaps": {"size": [12, 8], "sigma": 1.5},
-            "shards": {"records_per_shard": 6, "row_group": 3},
-            "train": {
-                "datasets": ["shop"], "label_set": "lip", "keypoint_set": "lip16", "backbone": "resnet18_slim",
-                "input_size": [48, 32], "epochs": 1, "batch_size": 2, "lr": 0.1,
-            },
-        }  # fmt: skip
-        (self.root / "params.yaml").write_text(yaml.safe_dump(params))
+        datasets = {"shop": {"splits": ["train"], **dataset}}
+        builders.write_params(self.root, datasets, shards={"records_per_shard": 6, "row_group": 3})
 
     def refused(self, *arguments: str) -> str | None:
         """The one line on stderr of a command that exits with 2; None where it is done.

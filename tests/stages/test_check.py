@@ -5,7 +5,6 @@ import json
 import cv2
 import numpy as np
 import pytest
-import yaml
 from click.testing import CliRunner
 
 from pipeline.datasets.sample.archives import write_archives
@@ -29,24 +28,8 @@ SETS = {
 
 def write_params(folder, **quality):
     """params.yaml with a set of every layout, and limits."""
-    fit = {"dataset": "lip", "steps": 1, "batch_size": 1, "lr": 0.1, "warmup_steps": 0, "weight_decay": 0.0}
-    params = {
-        "seed": 1,
-        "datasets": {name: {"source": "/somewhere", "splits": ["train", "val"], **one} for name, one in SETS.items()},
-        "teacher_datasets": {},
-        "executor": {"workers": 1},
-        "quality": quality,
-        "detector": {"fit": fit},
-        "pose": {"fit": fit},
-        "heatmaps": {"size": [12, 8], "sigma": 1.5},
-        "shards": {"records_per_shard": 6, "row_group": 3},
-        "train": {
-            "datasets": ["lip"], "label_set": "lip", "keypoint_set": "lip16", "backbone": "resnet18_slim",
-            "input_size": [48, 32], "epochs": 1, "batch_size": 2, "lr": 0.1,
-        },
-    }  # fmt: skip
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "params.yaml").write_text(yaml.safe_dump(params))
+    datasets = {name: {"source": "/somewhere", "splits": ["train", "val"], **one} for name, one in SETS.items()}
+    builders.write_params(folder, datasets, quality=quality, shards={"records_per_shard": 6, "row_group": 3})
     return folder
 
 

@@ -5,7 +5,6 @@ import os
 
 import numpy as np
 import pytest
-import yaml
 from click.testing import CliRunner
 
 from pipeline.execution import LocalPool
@@ -26,29 +25,15 @@ PEOPLE = np.where(PARTS == 5, 1, np.where(PARTS == 13, 2, 0)).astype(np.uint8)
 @pytest.fixture
 def project(tmp_path):
     """A folder with params.yaml, and archives of a LIP and a CIHP set of a few images."""
-    fit = {"dataset": "lip", "steps": 1, "batch_size": 1, "lr": 0.1, "warmup_steps": 0, "weight_decay": 0.0}
     common = {"splits": ["train"], "keypoint_set": None}
-    params = {
-        "seed": 1,
-        "datasets": {
-            "lip": {
-                **common, "source": str(tmp_path / "lip"), "layout": "lip", "label_set": "lip", "keypoint_set": "lip16",
-                "people": "single",
-            },
-            "cihp": {**common, "source": str(tmp_path / "cihp"), "layout": "cihp", "label_set": "cihp"},
+    datasets = {
+        "lip": {
+            **common, "source": str(tmp_path / "lip"), "layout": "lip", "label_set": "lip", "keypoint_set": "lip16",
+            "people": "single",
         },
-        "teacher_datasets": {},
-        "executor": {"workers": 1},
-        "detector": {"backend": "annotated", "fit": fit},
-        "pose": {"fit": fit},
-        "heatmaps": {"size": [12, 8], "sigma": 1.5},
-        "shards": {"records_per_shard": 2, "row_group": 2},
-        "train": {
-            "datasets": ["lip"], "label_set": "lip", "keypoint_set": "lip16", "backbone": "resnet18_slim",
-            "input_size": [48, 32], "epochs": 1, "batch_size": 2, "lr": 0.1,
-        },
+        "cihp": {**common, "source": str(tmp_path / "cihp"), "layout": "cihp", "label_set": "cihp"},
     }  # fmt: skip
-    (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
+    builders.write_params(tmp_path, datasets)
     names = ["1.5_1", "2_2", "3_3"]
     builders.write_lip(
         tmp_path / "lip",

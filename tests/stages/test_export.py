@@ -48,21 +48,11 @@ def project(tmp_path):
     (tmp_path / "shop/val.txt").write_text("c.jpg.jpg\nb.v2.jpg\n", encoding="utf-8")
     label_set = {"names": ["background", "top", "left-sleeve", "right-sleeve"], "palette": [list(c) for c in PALETTE]}
     (tmp_path / "clothes.yaml").write_text(yaml.safe_dump(label_set))
-    fit = {"dataset": "shop", "steps": 1, "batch_size": 1, "lr": 0.1, "warmup_steps": 0, "weight_decay": 0.0}
     shop = {
         "source": str(tmp_path / "shop"), "layout": "folder", "people": "single", "splits": ["train", "val"],
         "label_set": str(tmp_path / "clothes.yaml"), "keypoint_set": None,
     }  # fmt: skip
-    params = {
-        "seed": 1, "datasets": {"shop": shop}, "teacher_datasets": {}, "executor": {"workers": 1},
-        "detector": {"backend": "annotated", "fit": fit}, "pose": {"fit": fit},
-        "heatmaps": {"size": [12, 8], "sigma": 1.5}, "shards": {"records_per_shard": 2, "row_group": 2},
-        "train": {
-            "datasets": ["shop"], "label_set": "lip", "keypoint_set": "lip16", "backbone": "resnet18_slim",
-            "input_size": [48, 32], "epochs": 1, "batch_size": 2, "lr": 0.1,
-        },
-    }  # fmt: skip
-    (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
+    builders.write_params(tmp_path, {"shop": shop})
     return tmp_path
 
 
