@@ -41,12 +41,22 @@ of one type.
 pip install 'human-parsing-pipeline[ray]'
 hpp --set executor.backend=ray ingest cihp                                  # Ray is started here, with executor.workers processes
 hpp --set executor.backend=ray --set executor.address=10.0.0.1:6379 crop cihp   # a cluster that is there: ray start --head
+hpp --set executor.backend=ray --set executor.address=10.0.0.1:6379 --set executor.storage=s3://bucket/hpp crop cihp
 ```
 
-- **Storage**: tasks name files, only names travel. The project's folder (`data/`, `models/`) must lie on a file system that all
-  machines mount under the same path: NFS, Lustre, FSx, Filestore, or a mounted bucket. A machine where the folder is missing says so in
-  one line. Sources may be addresses of an object store (s3://, gs://, hf://, https://); `download` brings them into `data/raw` once.
-  Stages do not write to an object store by themselves: DVC's outputs are local folders; `dvc push` brings them there.
+- **A file system that all machines mount** (`executor.storage: null`): tasks name files, only names travel. The project's folder
+  (`data/`, `models/`) lies under the same path everywhere: NFS, Lustre, FSx, Filestore, or a mounted bucket. A machine where it is
+  missing says so in one line.
+- **Machines that share nothing but an object store** (`executor.storage: s3://bucket/folder`, gs://, abfs://, file:///mnt/folder for a
+  mounted one): every file that a task reads goes there under the SHA-256 of its bytes, unless it is there already, and what the task
+  made comes back the same way, hashes verified. The project's folder stays an ordinary folder of the machine where the command runs,
+  and DVC's outputs lie in it. The command runs in that folder, without `--root`. Each machine needs the store's driver (`pip install
+  s3fs`, `gcsfs` or `adlfs`) and credentials as that driver finds them (environment, instance role); none stand in params.yaml. `ingest`,
+  `check`, `crop`, `edges`, `pose`, `heatmaps` and `shard` work so; `label` then works on its own machine.
+- **What stays behind**: `<storage>/objects` is only a cache and may be deleted when nothing runs, or be emptied by a rule of the bucket
+  for old objects. A machine keeps a data set's archives, or a teacher, once in `hpp-<user id>` of its temporary folder (`TMPDIR` moves
+  it), and a shard of each process; the next run removes what it does not use.
+- **Sources** may be addresses of an object store, too (s3://, gs://, hf://, https://); `download` brings them into `data/raw` once.
 - **Access**: a cluster that asks for a token gets that of `RAY_AUTH_TOKEN` (with `RAY_AUTH_MODE=token`), as Ray has it.
 - **Code**: the driver's `pipeline` package travels with the tasks; Python and the packages must be installed on the machines.
 - **Failures**: Ray tries a task whose process or machine died three more times. A killed driver goes on where it stopped: finished

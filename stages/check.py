@@ -10,12 +10,13 @@ from typing import Any
 import click
 
 from pipeline.datasets.registry import LAYOUTS
+from pipeline.execution import Files
 from pipeline.quality.verdict import Line, refuse, summary, table
 from pipeline.quality.whole_set import check_set, listed_images
 from pipeline.shards.step import Finding, ShardInput, ShardReport
 from pipeline.shards.write import write_whole
 from pipeline.sources.archives import Archives
-from pipeline.steps.ingest import CheckWork, check_keypoint_set, chunk_reader, ingest_shards
+from pipeline.steps.ingest import CheckWork, check_keypoint_set, chunk_reader, ingest_shards, source_files
 from stages.context import Context, pass_context
 from stages.exclusive import exclusive
 from stages.quality import reader_options, record_rules, set_rules, verdict
@@ -44,7 +45,8 @@ def check(context: Context, dataset: str, out: Path | None) -> None:
         raw, section.layout, section.splits, params.shards.records_per_shard, options, scratch, params.archives
     )
     account = {} if layout.account is None else layout.account(Archives(raw, scratch, params.archives), options)
-    reports = _look_through(context, dataset, CheckWork(reader), shards, section.splits)
+    files = source_files(raw, scratch)
+    reports = _look_through(context, dataset, CheckWork(reader), shards, section.splits, files)
     found = check_set(reports, set_rules(params, dataset, layout, account))
     lines = verdict(params, dataset, reports, found)
     folder = out or context.paths.stage("check", dataset)
@@ -55,12 +57,17 @@ def check(context: Context, dataset: str, out: Path | None) -> None:
 
 
 def _look_through(
-    context: Context, dataset: str, work: CheckWork, shards: Sequence[ShardInput], splits: Iterable[str]
+    context: Context,
+    dataset: str,
+    work: CheckWork,
+    shards: Sequence[ShardInput],
+    splits: Iterable[str],
+    files: Files,
 ) -> dict[str, ShardReport]:
     """Split -> what became of its images; nothing but the reports is held."""
     reports = {split: ShardReport() for split in splits}
     with context.progress(f"check {dataset}", sum(len(shard.inputs.items) for shard in shards), "images") as progress:
-        for shard, report in zip(shards, context.engine.run_tasks(work, shards), strict=True):
+        for shard, report in zip(shards, context.engine.run_tasks(work, shards, files=files), strict=True):
             reports[shard.split].add(report)
             progress(len(shard.inputs.items))
     return reports

@@ -14,7 +14,7 @@ from typing import Any
 import click
 from tqdm import tqdm
 
-from pipeline.execution import Engine, LocalPool, RayCluster, worker_count
+from pipeline.execution import Courier, Engine, LocalPool, RayCluster, Storage, worker_count
 from pipeline.params import Params, load_params
 from stages.paths import Paths
 
@@ -48,7 +48,11 @@ class Context:
     def engine(self) -> Engine:
         """Where shards are worked on."""
         executor = self.params.executor
-        return RayCluster(self.workers, executor.address) if executor.backend == "ray" else LocalPool(self.workers)
+        if executor.backend != "ray":
+            return LocalPool(self.workers)
+        if executor.storage is None:
+            return RayCluster(self.workers, executor.address)
+        return Courier(RayCluster(self.workers, executor.address, folder_shared=False), Storage(executor.storage))
 
     def say(self, text: str) -> None:
         """A line for the user."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from pipeline.execution import NO_FILES, Files
 from pipeline.params import Dataset, Params
 from pipeline.shards.step import ShardReport, Step
 from pipeline.steps.crop import Selection, annotated_step, found_step, single_step
@@ -26,9 +27,9 @@ def crop(context: Context, dataset: str) -> None:
     """Cut the people of DATASET out of their images."""
     section = context.params.dataset(dataset)
     shards = stage_inputs([context.paths.stage("ingest", dataset)], section.splits)
-    step = _step(context, section)
+    step, files = _step(context, section)
     reports = run_data_stage(
-        context, dataset, section, step, shards, out="crops", kind="crops", keypoint_set=section.keypoints
+        context, dataset, section, step, shards, out="crops", kind="crops", keypoint_set=section.keypoints, files=files
     )
     context.write_metrics("crop", dataset, {split: _figures(report) for split, report in reports.items()})
     told = ", ".join(
@@ -37,20 +38,23 @@ def crop(context: Context, dataset: str) -> None:
     context.say(f"crop {dataset}: {told}")
 
 
-def _step(context: Context, section: Dataset) -> Step:
+def _step(context: Context, section: Dataset) -> tuple[Step, Files]:
+    """The step, and what it reads beside its shards."""
     params = context.params
     row_group = params.shards.row_group
     if section.people == "single":
-        return single_step(row_group)
+        return single_step(row_group), NO_FILES
     if params.detector.backend == "annotated":
-        return annotated_step(cut_rules(params), row_group)
+        return annotated_step(cut_rules(params), row_group), NO_FILES
     from pipeline.detection.loading import load_detector  # torch, which the other ways do without
     from pipeline.steps.detecting import RawPeople
 
-    load = partial(load_detector, context.paths.model("detector.safetensors"))
+    weights = context.paths.model("detector.safetensors")
+    load = partial(load_detector, weights)
     raw_people = RawPeople(load(), context.paths.scratch, load)
     selection = Selection(params.detector.score, params.detector.mask_nms)
-    return found_step(cut_rules(params), selection, raw_people, row_group)
+    step = found_step(cut_rules(params), selection, raw_people, row_group)
+    return step, Files(shared=(weights,), kept=(raw_people.folder,))
 
 
 def cut_rules(params: Params) -> CutRules:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from pipeline.execution import NO_FILES, Files
 from pipeline.params import Dataset
 from pipeline.shards.manifest import Manifest, ShardEntry
 from pipeline.shards.step import ShardInput, ShardReport, Step, run_step
@@ -22,6 +23,7 @@ def run_data_stage(
     out: str,
     kind: str,
     keypoint_set: KeypointSet | None,
+    files: Files = NO_FILES,
     links: Callable[[str], dict[str, dict[str, str]]] = lambda split: {},
     card: Callable[[Mapping[str, ShardReport]], str] | None = None,
     gate: Callable[[dict[str, ShardReport]], None] | None = None,
@@ -57,6 +59,7 @@ def run_data_stage(
             context.paths.stage(out, dataset),
             context.paths.scratch,
             engine=context.engine,
+            files=files,
             max_rejects=context.params.limits(dataset).max_rejects,
             limit_key=context.params.limit_key(dataset, "max_rejects"),
             progress=progress,

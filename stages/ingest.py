@@ -10,7 +10,7 @@ from pipeline.quality.verdict import Line, refuse
 from pipeline.quality.whole_set import check_set, listed_images
 from pipeline.shards.step import ShardReport
 from pipeline.sources.archives import Archives
-from pipeline.steps.ingest import check_keypoint_set, ingest_shards, ingest_step
+from pipeline.steps.ingest import check_keypoint_set, ingest_shards, ingest_step, source_files
 from stages.context import Context, pass_context
 from stages.data_stage import run_data_stage
 from stages.exclusive import exclusive
@@ -46,8 +46,9 @@ def ingest(context: Context, dataset: str) -> None:
             reports[split].outcomes += [one for one in findings if CHECKS[one.check].listed]
 
     reports = run_data_stage(
-        context, dataset, section, step, shards, out="ingest", kind="images", keypoint_set=section.keypoints, gate=gate
-    )
+        context, dataset, section, step, shards, out="ingest", kind="images", keypoint_set=section.keypoints, gate=gate,
+        files=source_files(raw, scratch),
+    )  # fmt: skip
     published = layout.published if section.source != "sample" else {}
     context.write_metrics(
         "ingest",

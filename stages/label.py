@@ -9,6 +9,7 @@ import click
 import numpy as np
 
 from pipeline.errors import ParamsError
+from pipeline.execution import LocalPool
 from pipeline.images import encode_png
 from pipeline.shards.read import open_shards
 from pipeline.shards.step import ShardReport
@@ -50,10 +51,12 @@ def label(context: Context, inputs: tuple[str, ...], weights: Path | None, out: 
             chosen = np.linspace(0, len(shards) - 1, min(_SHOWN, len(shards))).round().astype(int).tolist()
             (folder / PREVIEW).write_bytes(encode_png(draw_sheet(shards, chosen)))
 
+    # The networks run here and photos lie anywhere, so there is little to send to machines without this folder.
+    engine = context.engine if params.executor.storage is None else LocalPool(context.workers)
     with context.progress("label", len(found.photos), "photos") as progress:
         report = label_photos(
             parser, found.photos, rules, out, context.paths.scratch,
-            engine=context.engine, finish=finish, progress=progress,
+            engine=engine, finish=finish, progress=progress,
         )  # fmt: skip
     context.say(f"{out}: {report.records} people of {report.counts['photos']:.0f} photos")
     for outcome in report.outcomes:

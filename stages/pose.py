@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from pipeline.execution import NO_FILES, Files
 from pipeline.pose.base import PoseSettings
 from pipeline.pose.loading import load_estimator
 from pipeline.shards.read import open_shards
@@ -32,14 +33,17 @@ def pose(context: Context, dataset: str) -> None:
     params, section = context.params, context.params.dataset(dataset)
     crops = context.paths.stage("crops", dataset)
     settings = PoseSettings(params.pose.flip, params.pose.decoding)
-    load = partial(load_estimator, context.paths.model("pose.safetensors"), settings)
+    weights = context.paths.model("pose.safetensors")
+    load = partial(load_estimator, weights, settings)
     estimator = load()
     raw_joints = RawJoints(estimator, context.paths.scratch, load)
     annotated = section.keypoints
+    files = NO_FILES
     if annotated is not None:
         step = annotated_pose_step(len(annotated), params.shards.row_group)
     else:
         step = pseudo_pose_step(raw_joints, params.pose.min_confidence, params.shards.row_group)
+        files = Files(shared=(weights,), kept=(raw_joints.folder,))
     joints = annotated or keypoint_set(estimator.keypoint_set)
 
     def write_json(split: str, folder: Path) -> None:
@@ -49,8 +53,9 @@ def pose(context: Context, dataset: str) -> None:
 
     shards = stage_inputs([crops], section.splits)
     reports = run_data_stage(
-        context, dataset, section, step, shards, out="pose", kind="pose", keypoint_set=joints, finish=write_json
-    )
+        context, dataset, section, step, shards, out="pose", kind="pose", keypoint_set=joints, finish=write_json,
+        files=files,
+    )  # fmt: skip
     figures = {split: _figures(report) for split, report in reports.items()}
     if annotated is not None:
         split = "val" if "val" in section.splits else section.splits[-1]

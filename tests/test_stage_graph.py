@@ -16,6 +16,7 @@ NEVER_IN_RESULTS = {
     ),  # values are tracked as params
     *(f"pipeline/execution/{path.name}" for path in (ROOT / "pipeline/execution").glob("*.py")),  # how fast, never what
     "pipeline/errors.py",
+    "pipeline/stores.py",
     "stages/context.py",
     "stages/exclusive.py",
     "stages/paths.py",

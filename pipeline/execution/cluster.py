@@ -1,7 +1,8 @@
 """Ray: the same tasks on the machines of a cluster, networks in actors that load theirs once.
 
-The project's folder must lie under the same path on every machine, on a file system that they share: tasks name files, and
-only their names travel. The code that runs is the driver's, which sends it along; Python and the packages must be the same.
+Tasks name files, and only their names travel: the project's folder lies under the same path on every machine, on a file system
+that they share, or a Courier carries the files. The code that runs is the driver's, which sends it along; Python and the packages
+must be the same.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Any
 import cv2
 
 from pipeline.errors import DataError, ParamsError, WorkerDied
-from pipeline.execution.engine import Result, Task
+from pipeline.execution.engine import NO_FILES, Files, Result, Task
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 _LOCAL_STORE = 100 * 2**20
@@ -38,12 +39,13 @@ class RayCluster:
     Args:
         workers: processes, where Ray is started here; a cluster that is there already has as many as it has cores.
         address: of that cluster, as ray.init takes it; None starts Ray on this machine, for this process alone.
+        folder_shared: its machines see this process's folder, and work there.
 
     Raises:
         ParamsError: ray is not installed.
     """
 
-    def __init__(self, workers: int, address: str | None = None) -> None:
+    def __init__(self, workers: int, address: str | None = None, *, folder_shared: bool = True) -> None:
         try:
             import ray
         except ImportError as error:
@@ -53,6 +55,7 @@ class RayCluster:
         self._ray = ray
         self._asked = workers
         self._address = address
+        self._folder_shared = folder_shared
 
     @property
     def workers(self) -> int:
@@ -60,7 +63,12 @@ class RayCluster:
         return int(self._ray.cluster_resources().get("CPU", 1)) if self._ray.is_initialized() else self._asked
 
     def run_tasks(
-        self, function: Callable[[Task], Result], tasks: Sequence[Task], *, resident: bool = False
+        self,
+        function: Callable[[Task], Result],
+        tasks: Sequence[Task],
+        *,
+        resident: bool = False,
+        files: Files = NO_FILES,
     ) -> Iterator[Result]:
         """As of Engine; a task whose process or machine died is tried three more times elsewhere.
 
@@ -105,7 +113,7 @@ class RayCluster:
 
     def _by_tasks(self, function: Callable[[Task], Result], tasks: Sequence[Task]) -> Generator[Result, None, None]:
         remote = self._ray.remote(_call).options(num_cpus=1, max_retries=_TRIES)
-        shared, folder = self._ray.put(pickle.dumps(function)), str(Path.cwd())
+        shared, folder = self._ray.put(pickle.dumps(function)), self._folder()
         most = 2 * self.workers
         running: deque[Any] = deque()
         try:
@@ -124,13 +132,17 @@ class RayCluster:
 
         places, needs = self._places()
         actor = self._ray.remote(_Resident).options(max_restarts=_TRIES, max_task_retries=_TRIES, **needs)
-        shared, folder = self._ray.put(pickle.dumps(function)), str(Path.cwd())
+        shared, folder = self._ray.put(pickle.dumps(function)), self._folder()
         actors = [actor.remote() for _ in range(min(places, len(tasks)))]
         try:
             yield from ActorPool(actors).map(lambda one, task: one.call.remote(shared, folder, task), tasks)
         finally:
             for one in actors:
                 self._ray.kill(one)
+
+    def _folder(self) -> str | None:
+        """Where tasks work; None is nowhere that this process knows of."""
+        return str(Path.cwd()) if self._folder_shared else None
 
     def _places(self) -> tuple[int, dict[str, int]]:
         """How many networks work side by side, and what each of them takes."""
@@ -154,7 +166,7 @@ def _knock(address: str) -> None:
         socket.create_connection((host, int(port)), timeout=_PATIENCE_S).close()
 
 
-def _call(pickled: bytes, folder: str, task: Any) -> Any:
+def _call(pickled: bytes, folder: str | None, task: Any) -> Any:
     _enter(folder)
     return pickle.loads(pickled)(task)
 
@@ -165,7 +177,7 @@ class _Resident:
     def __init__(self) -> None:
         self._function: Callable[[Any], Any] | None = None
 
-    def call(self, pickled: bytes, folder: str, task: Any) -> Any:
+    def call(self, pickled: bytes, folder: str | None, task: Any) -> Any:
         """The function of a task."""
         _enter(folder)
         if self._function is None:
@@ -173,15 +185,17 @@ class _Resident:
         return self._function(task)
 
 
-def _enter(folder: str) -> None:
+def _enter(folder: str | None) -> None:
     """Work where the driver works: paths may be relative to it."""
     cv2.setNumThreads(1)
+    if folder is None:
+        return
     try:
         os.chdir(folder)
     except OSError as error:
         raise DataError(
             f"{folder}: not there on {os.uname().nodename}, a machine of the Ray cluster ({error.strerror}). Put the project "
-            "on a file system that all machines share, under the same path"
+            "on a file system that all machines share, under the same path, or set executor.storage to a store that they reach"
         ) from error
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import cv2
 
 from pipeline.errors import WorkerDied
-from pipeline.execution.engine import Result, Task
+from pipeline.execution.engine import NO_FILES, Files, Result, Task
 
 
 def worker_count(asked: int) -> int:
@@ -29,7 +29,12 @@ class LocalPool:
     workers: int
 
     def run_tasks(
-        self, function: Callable[[Task], Result], tasks: Sequence[Task], *, resident: bool = False
+        self,
+        function: Callable[[Task], Result],
+        tasks: Sequence[Task],
+        *,
+        resident: bool = False,
+        files: Files = NO_FILES,
     ) -> Iterator[Result]:
         """As of Engine; at most twice the workers and one more are under way."""
         if resident or self.workers <= 1 or len(tasks) <= 1:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import DataError
-from pipeline.execution import Engine
+from pipeline.execution import NO_FILES, Engine, Files
 from pipeline.shards.manifest import Manifest, ShardEntry, sha256_of
 from pipeline.shards.write import remove_leftovers, replace_folder, write_whole
 
@@ -87,12 +87,17 @@ Work = Callable[[Any], tuple[bytes, ShardReport]]
 
 @dataclass(frozen=True)
 class ShardInput:
-    """One shard to make: its place in the data set, what it is made from, and the hash of that."""
+    """One shard to make: its place in the data set, what it is made from, and the hash of that.
+
+    Attributes:
+        files: those of its own that it is made from, where there are some: path -> SHA-256.
+    """
 
     split: str
     stem: str
     inputs: Any
     content: str
+    files: Mapping[Path, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -132,6 +137,12 @@ def content_hash(*parts: Any) -> str:
 class _Task:
     inputs: Any
     path: Path
+    files: Mapping[Path, str]
+
+    @property
+    def outputs(self) -> tuple[Path, Path]:
+        """The shard, and its report."""
+        return self.path, self.path.with_suffix(".json")
 
 
 @dataclass(frozen=True)
@@ -154,8 +165,9 @@ def _make(work: Work, task: _Task) -> None:
         "remarks": report.remarks,
         "sha256": hashlib.sha256(data).hexdigest(),
     }
-    write_whole(task.path, data)
-    write_whole(task.path.with_suffix(".json"), json.dumps(content).encode())
+    shard, told = task.outputs
+    write_whole(shard, data)
+    write_whole(told, json.dumps(content).encode())
 
 
 def _finished(path: Path) -> _Finished:
@@ -194,6 +206,7 @@ def run_step(
     scratch: Path,
     *,
     engine: Engine,
+    files: Files = NO_FILES,
     max_rejects: int | None,
     limit_key: str,
     progress: Callable[[int], None],
@@ -211,6 +224,7 @@ def run_step(
         out: the folder to publish: <out>/<split>/part-00000.<suffix>, manifest.json, rejects.jsonl, outcomes.jsonl.
         scratch: folder of finished shards by key.
         engine: where the shards are made.
+        files: what all shards are made with, beside those of their own.
         max_rejects: more rejects than this is an error, and nothing is published; None: any number passes.
         limit_key: the parameter that sets it, for the error.
         progress: told the number of shards that are done.
@@ -229,9 +243,14 @@ def run_step(
     folder = scratch / step.name
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"{step.key(shard)}.{step.suffix}" for shard in shards]
-    missing = [_Task(shard.inputs, path) for shard, path in zip(shards, paths, strict=True) if not _is_finished(path)]
+    missing = [
+        _Task(shard.inputs, path, shard.files)
+        for shard, path in zip(shards, paths, strict=True)
+        if not _is_finished(path)
+    ]
+    files = replace(files, inputs=lambda task: task.files, outputs=lambda task: task.outputs)
     progress(len(shards) - len(missing))
-    for _ in engine.run_tasks(partial(_make, step.work), missing, resident=step.resident):
+    for _ in engine.run_tasks(partial(_make, step.work), missing, resident=step.resident, files=files):
         progress(1)
     reports = {split: ShardReport() for split in splits}
     for shard, path in zip(shards, paths, strict=True):

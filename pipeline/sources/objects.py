@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import fsspec
-
 from pipeline.sources.part import Origin, Part
 from pipeline.sources.retry import MirrorError, PassingError, Patience, persist
 from pipeline.sources.web import Progress
+from pipeline.stores import StoreError, open_store, refused, told
 
 _CHUNK = 1 << 20
 
@@ -40,7 +39,7 @@ def list_objects(url: str) -> list[tuple[str, str, int]] | None:
             return None
         found = store.find(place, detail=True)
     except Exception as error:  # each driver has errors of its own
-        raise MirrorError(_told(url, error)) from error
+        raise MirrorError(told(url, error)) from error
     prefix = place.rstrip("/") + "/"
     listed = [
         (path.removeprefix(prefix), store.unstrip_protocol(path), int(found[path]["size"])) for path in sorted(found)
@@ -57,7 +56,7 @@ def _attempt(url: str, part: Part, progress: Progress, expected_bytes: int | Non
         total = int(store.info(place)["size"])
         version = str(store.ukey(place))
     except Exception as error:  # each driver has errors of its own
-        raise MirrorError(_told(url, error)) from error
+        raise MirrorError(told(url, error)) from error
     if expected_bytes is not None and total != expected_bytes:
         raise MirrorError(f"the file there has {total} bytes, expected {expected_bytes}")
     origin = Origin(url, version, total)
@@ -72,9 +71,9 @@ def _piece(store: Any, place: str, url: str, start: int, end: int) -> bytes:
     try:
         data: bytes = store.cat_file(place, start=start, end=end)
     except Exception as error:  # each driver has errors of its own
-        if _refused(error):
-            raise MirrorError(_told(url, error)) from error
-        raise PassingError(_told(url, error)) from error
+        if refused(error):
+            raise MirrorError(told(url, error)) from error
+        raise PassingError(told(url, error)) from error
     if len(data) != end - start:
         raise PassingError(f"{len(data)} bytes came, {end - start} were asked for")
     return data
@@ -82,24 +81,6 @@ def _piece(store: Any, place: str, url: str, start: int, end: int) -> bytes:
 
 def _store(url: str) -> tuple[Any, str]:
     try:
-        return fsspec.url_to_fs(url)
-    except ImportError as error:
-        raise MirrorError(f"{url.partition('://')[0]}:// needs a further package: {error}") from error
-    except ValueError as error:
-        raise MirrorError(f"{url}: {error}") from error
-    except Exception as error:  # credentials, regions: each driver has errors of its own
-        raise MirrorError(_told(url, error)) from error
-
-
-def _refused(error: Exception) -> bool:
-    """Whether a store does not let us in, which no other try will change."""
-    status = getattr(getattr(error, "response", None), "status_code", None)
-    return isinstance(error, PermissionError) or status in (401, 403)
-
-
-def _told(url: str, error: Exception) -> str:
-    if isinstance(error, FileNotFoundError):
-        return f"{url}: not found there"
-    if _refused(error):
-        return f"{url}: it refuses access; sign in as the driver's documentation says (hf://: `hf auth login`, or HF_TOKEN)"
-    return f"{url}: {type(error).__name__}: {' '.join(str(error).split())[:200]}"
+        return open_store(url)
+    except StoreError as error:
+        raise MirrorError(str(error)) from error

@@ -12,11 +12,16 @@ from typing import IO
 from pipeline.shards.manifest import sha256_of
 
 
+def unpacked_folder(scratch: Path) -> Path:
+    """Where the project's archives are unpacked."""
+    return scratch / "archives"
+
+
 class Unpacked:
     """A folder of unpacked archives and indexes, safe to delete; without a folder, files that vanish when closed."""
 
     def __init__(self, scratch: Path | None) -> None:
-        self._folder = None if scratch is None else scratch / "archives"
+        self._folder = None if scratch is None else unpacked_folder(scratch)
 
     def open(self, archive: Path, inner: tuple[str, ...], kind: str, write: Callable[[IO[bytes]], None]) -> IO[bytes]:
         """The scratch file of an archive, or of one inside it, opened for reading; written if it is not there yet.

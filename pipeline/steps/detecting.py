@@ -44,6 +44,11 @@ class RawPeople:
         self._detector = detector
         self._kept = RawOutputs(raw_folder(scratch, detector.teacher_id, people=VERSION), _SCHEMA)
 
+    @property
+    def folder(self) -> Path:
+        """Where its answers are kept."""
+        return self._kept.folder
+
     def __reduce__(self) -> tuple[Any, ...]:
         return _reloaded, (self._scratch, self._reload)
 

@@ -41,6 +41,11 @@ class RawJoints:
         folder = raw_folder(scratch, estimator.teacher_id, joints=VERSION, **asdict(estimator.settings))
         self._kept = RawOutputs(folder, _SCHEMA)
 
+    @property
+    def folder(self) -> Path:
+        """Where its answers are kept."""
+        return self._kept.folder
+
     def __reduce__(self) -> tuple[Any, ...]:
         return _reloaded, (self._scratch, self._reload)
 

@@ -13,6 +13,7 @@ from pipeline.datasets.labels import plain_labels
 from pipeline.datasets.layout import PLAIN, LabelReader, Layout, ReaderOptions, read_decoded
 from pipeline.datasets.registry import LAYOUTS
 from pipeline.errors import DataError, ParamsError
+from pipeline.execution import Files
 from pipeline.images import exif_orientation
 from pipeline.params import ArchiveLimits
 from pipeline.quality.examine import DEFAULT_RULES, Examiner, Rules
@@ -22,6 +23,7 @@ from pipeline.rows import IMAGE_SCHEMA, image_row
 from pipeline.shards.step import Finding, ShardInput, ShardReport, Step, content_hash
 from pipeline.shards.write import parquet_bytes
 from pipeline.sources.archives import USUAL_LIMITS, Archives
+from pipeline.sources.unpacked import unpacked_folder
 from pipeline.taxonomy import LABEL_SETS, KeypointSet, LabelSet, label_set
 
 VERSION = 3
@@ -161,6 +163,11 @@ def ingest_step(
         "rejecting": sorted(rules.rejecting),
     }
     return Step("ingest", VERSION, parameters, "parquet", IngestWork(reader, row_group), checks=checks)
+
+
+def source_files(folder: Path, scratch: Path) -> Files:
+    """What reading a source in other processes takes: its folder, and room to unpack what has no random access."""
+    return Files(shared=(folder,), unpacked=unpacked_folder(scratch))
 
 
 def check_keypoint_set(layout: Layout, keypoints: KeypointSet | None) -> None:

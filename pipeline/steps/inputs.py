@@ -36,8 +36,9 @@ def stage_inputs(folders: Sequence[Path], splits: Sequence[str], stem: str = "pa
                 )
         for number, entries in enumerate(zip(*(manifest.shards for manifest in manifests), strict=True)):
             paths = tuple(folder / split / entry.name for folder, entry in zip(folders, entries, strict=True))
-            content = content_hash([entry.sha256 for entry in entries])
-            shards.append(ShardInput(split, f"{stem}-{number:05d}", paths, content))
+            hashes = [entry.sha256 for entry in entries]
+            files = dict(zip(paths, hashes, strict=True))
+            shards.append(ShardInput(split, f"{stem}-{number:05d}", paths, content_hash(hashes), files))
     return shards
 
 

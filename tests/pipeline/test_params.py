@@ -174,6 +174,31 @@ def test_a_detector_s_parameters_fit_together(overrides, message):
     assert message in problem(*overrides)
 
 
+RAY = "executor.backend=ray"
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["executor.address=10.0.0.1:6379"], "executor: address is that of a Ray cluster; set backend to ray"),
+        (["executor.storage=s3://bucket/hpp"], "executor: storage is that of a Ray cluster; set backend to ray"),
+        ([RAY, "executor.storage=/mnt/hpp"], "storage is '/mnt/hpp', expected an address that means the same on every"),
+        (
+            [RAY, "executor.storage=file://mnt/hpp"],
+            "such as s3://bucket/folder, or file:///mnt/folder for a mounted one",
+        ),
+        ([RAY, "executor.storage=s3://"], "storage is 's3://', expected an address"),
+    ],
+)
+def test_an_executor_s_parameters_fit_together(overrides, message):
+    assert message in problem(*overrides)
+
+
+def test_a_cluster_s_storage_is_an_address():
+    for address in ("s3://bucket", "gs://bucket/a/b", "abfs://box@account.dfs.core.windows.net/a", "file:///mnt/a"):
+        assert load_params(FILE, (RAY, f"executor.storage={address}")).executor.storage == address
+
+
 def test_every_detector_has_a_name_in_params():
     from pipeline.detection.architectures import ARCHITECTURES
 

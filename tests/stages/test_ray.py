@@ -1,10 +1,15 @@
 """The cluster's engine from the command line, as docs/scale.md has it: the same bytes as the local pool's."""
 
 import hashlib
+import shutil
+from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from pipeline.datasets.sample.archives import write_archives
+from stages.cli import main
+from stages.paths import TEACHERS
 from tests.stages.test_check import hpp, write_params
 
 ray = pytest.importorskip("ray")
@@ -28,3 +33,39 @@ def test_a_stage_on_ray_gives_the_bytes_of_the_local_pool(tmp_path):
     finally:
         ray.shutdown()
     assert found[0] == found[1]
+
+
+STAGES = ("ingest", "crop", "edges", "pose", "heatmaps", "shard")
+
+
+def test_all_data_stages_through_a_storage_give_the_bytes_of_the_local_pool(tmp_path, monkeypatch):
+    """Machines that share nothing but a folder which stands for an object store."""
+    found = []
+    try:
+        for name, options in (
+            ("local", []),
+            ("ray", ["executor.backend=ray", f"executor.storage=file://{tmp_path}/store", "executor.workers=2"]),
+        ):
+            folder = tmp_path / name
+            write_archives("lip", folder / "data/raw/lip", {"train": 8, "val": 2}, 3)
+            write_params(folder)
+            (folder / "models").mkdir()
+            shutil.copyfile(TEACHERS / "pose.safetensors", folder / "models/pose.safetensors")
+            monkeypatch.chdir(folder)
+            words = [word for option in options for word in ("--set", option)]
+            for stage in STAGES:
+                result = CliRunner().invoke(main, ["-q", *words, stage, "lip"])
+                assert result.exit_code == 0, (stage, result.output, result.exception)
+            files = [path for path in sorted(Path("data").rglob("*")) if path.is_file()]
+            found.append({str(file): file.read_bytes() for file in files if file.parts[1] not in ("raw", "scratch")})
+    finally:
+        ray.shutdown()
+    assert found[0] == found[1] and len(found[0]) > 40
+
+
+def test_with_a_storage_a_command_runs_in_the_projects_folder(tmp_path, monkeypatch):
+    write_archives("lip", tmp_path / "data/raw/lip", {"train": 2, "val": 2}, 3)
+    storage = ["--set", "executor.backend=ray", "--set", f"executor.storage=file://{tmp_path}/store"]
+    result = hpp(write_params(tmp_path), *storage, "ingest", "lip", code=2)
+    assert "Error: executor.storage: " in result.stderr and "project's folder, without --root\n" in result.stderr
+    assert len(result.stderr.splitlines()) == 1 and not (tmp_path / "store").exists()

@@ -2,17 +2,21 @@
 
 import operator
 import os
+import shutil
 import signal
 import socket
 import sys
 from functools import partial
+from pathlib import Path
 
 import pytest
 
 from pipeline.detection.loading import load_detector
 from pipeline.errors import DataError, ParamsError, WorkerDied
-from pipeline.execution import LocalPool, RayCluster
+from pipeline.execution import NO_FILES, Courier, Files, LocalPool, RayCluster, Storage
 from pipeline.rows import SAMPLE_SCHEMA, sample_row
+from pipeline.shards.raw_outputs import RawOutputs
+from pipeline.shards.read import read_table
 from pipeline.shards.step import run_step
 from pipeline.shards.write import parquet_bytes
 from pipeline.steps.crop import Selection, found_step
@@ -100,10 +104,10 @@ def contents(folder):
     }
 
 
-def publish(step, inputs, folder, engine):
+def publish(step, inputs, folder, engine, files=NO_FILES):
     run_step(
         step, inputs, lambda split, entries: builders.manifest(entries), ["train"],
-        folder / "out", folder / "scratch", engine=engine, max_rejects=0, limit_key="x", progress=lambda n: None,
+        folder / "out", folder / "scratch", engine=engine, files=files, max_rejects=0, limit_key="x", progress=lambda n: None,
     )  # fmt: skip
     return contents(folder / "out")
 
@@ -134,6 +138,61 @@ def test_a_teacher_is_loaded_in_its_actor_and_finds_the_same_people(cluster, tmp
         step = found_step(CutRules("black", 0, 1, 0.2), Selection(0.05, 0.5), raw_people, 2)
         outs.append((publish(step, inputs, tmp_path / name, engine), contents(tmp_path / name / "scratch/raw")))
     assert outs[0] == outs[1] and outs[0][1]
+
+
+@pytest.fixture
+def courier(cluster, tmp_path, monkeypatch):
+    """The same processes, taken for machines that see nothing of the project."""
+    (tmp_path / "project").mkdir()
+    monkeypatch.chdir(tmp_path / "project")
+    return Courier(RayCluster(2, folder_shared=False), Storage(f"file://{tmp_path}/store"))
+
+
+def test_through_a_storage_a_task_works_elsewhere_with_its_own_files_alone(courier):
+    for name in ("asked", "unasked"):
+        Path(name).write_text(name)
+    look = "(os.getcwd(), sorted(os.listdir()), open('asked').read())"
+    tasks = [look.replace("os", "__import__('os')")] * 3
+    for here, names, text in courier.run_tasks(eval, tasks, files=Files(shared=(Path("asked"),))):
+        assert not here.startswith(os.getcwd()) and names == [".held", "asked"] and text == "asked"
+
+
+def test_through_a_storage_a_killed_process_is_replaced(courier, tmp_path):
+    mark = str(tmp_path / "mark")
+    dies = DIES_ONCE.format(mark=mark) + "open('out/a', 'w').write(open('asked').read())"
+    Path("asked").write_text("asked")
+    files = Files(inputs=lambda task: {Path("asked"): ""}, outputs=lambda task: (Path("out/a"),))
+    assert list(courier.run_tasks(exec, [dies], files=files)) == [None]
+    assert os.path.exists(mark) and Path("out/a").read_text() == "asked"
+
+
+def test_through_a_storage_a_teacher_finds_the_same_people_and_its_answers_are_kept(courier, tmp_path):
+    images = [builders.record(f"im{number}", image=builders.image_pixels(64, 48, seed=number)) for number in range(2)]
+    for number, image in enumerate(images):
+        builders.write_records(Path(f"images/part-{number:05d}.parquet"), [image])
+    data = [path.read_bytes() for path in sorted(Path("images").iterdir())]
+    builders.write_split(Path("ingest/train"), data, [1, 1], kind="images")
+    inputs = stage_inputs([Path("ingest")], ["train"])
+    weights = Path("models/detector.safetensors")
+    weights.parent.mkdir()
+    shutil.copyfile(TEACHERS / weights.name, weights)
+    load = partial(load_detector, weights)
+
+    def crops(name, engine, score):
+        raw_people = RawPeople(load(), Path(name, "scratch"), load)
+        step = found_step(CutRules("black", 0, 1, 0.2), Selection(score, 0.5), raw_people, 2)
+        files = Files(shared=(weights,), kept=(raw_people.folder,))
+        return publish(step, inputs, Path(name), engine, files), raw_people.folder
+
+    (local, local_raw), (stored, raw) = crops("local", LocalPool(1), 0.0), crops("stored", courier, 0.0)
+    assert local == stored and contents(local_raw) == contents(raw) and len(contents(raw)) == 2
+    assert sum(len(read_table(path)) for path in Path("stored/out").rglob("*.parquet"))
+    for path in list(raw.iterdir()):  # other answers to the same questions
+        rows = [{**row, "boxes": [], "scores": [], "rle_counts": []} for row in read_table(path).to_pylist()]
+        RawOutputs(raw, read_table(path).schema).keep(rows)
+        path.unlink()
+    again, _ = crops("stored", courier, 0.1)
+    assert not sum(len(read_table(path)) for path in Path("stored/out").rglob("*.parquet")) and again != stored
 
 
 def test_a_network_without_a_file_to_load_is_not_sent(tmp_path):
