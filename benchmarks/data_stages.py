@@ -79,7 +79,7 @@ def edges_floor(paths: tuple[Path, ...], ready: Any, out: Path) -> None:
 def heatmaps_floor(paths: tuple[Path, ...], ready: Any, out: Path) -> None:
     read_table(paths[0], ["sample_id", "width", "height"])
     read_table(paths[1], ["sample_id", "keypoints"])
-    write_whole(out, ready if isinstance(ready, bytes) else npz_bytes(ready, True))
+    write_whole(out, ready if isinstance(ready, bytes) else npz_bytes(ready.items(), True))
 
 
 def samples_floor(paths: tuple[Path, ...], ready: Any, out: Path) -> None:

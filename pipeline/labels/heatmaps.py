@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -20,6 +21,7 @@ def gaussian_heatmaps(
     sigma: float = 7.0,
     sigma_space: str | None = None,
     convention: str = "corrpm",
+    dtype: type[np.float32] | type[np.float16] = np.float32,
 ) -> np.ndarray:
     """One Gaussian per keypoint on a grid `stride` times coarser than the input.
 
@@ -34,9 +36,10 @@ def gaussian_heatmaps(
             mula: cell i lies at stride / 2 - 0.5 + i * stride, zero where the exponent passes 4.6052, and a last map
                 of background, 1 - the largest of the others.
             exact: the same cells, uncut, no background.
+        dtype: of the result; float16 is the rounded float32.
 
     Returns:
-        (..., K, h, w) float32 in [0, 1], (..., K + 1, h, w) for mula.
+        (..., K, h, w) in [0, 1], (..., K + 1, h, w) for mula.
 
     Raises:
         ValueError: an argument is of another shape, sign or name; it is named.
@@ -46,34 +49,35 @@ def gaussian_heatmaps(
     # A missing keypoint may hold anything, nan too; infinitely far away its map is zeros.
     xy = np.where(points[..., 2:] > 0, points[..., :2], -np.inf)
     if convention == "corrpm":
-        return _separable(_windows(xy / stride, max(size), sigma if space == "cells" else sigma / stride), size)
+        return _windows(xy / stride, size, sigma if space == "cells" else sigma / stride, np.dtype(dtype))
     sigma_px = sigma if space == "input" else sigma * stride
-    if convention == "exact":
-        profiles = np.exp(-_exponents(xy, np.arange(max(size)), stride, sigma_px))
-        return _separable(profiles.astype(np.float32), size)
-    return _with_background(xy, size, stride, sigma_px)
-
-
-def _separable(profiles: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """(..., K, h, w) products of (..., K, 2, cells) profiles along x and y."""
+    if convention == "mula":
+        return _with_background(xy, size, stride, sigma_px).astype(dtype, copy=False)
+    profiles = np.exp(-_exponents(xy, np.arange(max(size)), stride, sigma_px)).astype(np.float32)
     # A broadcast product would be slower: einsum has less to do around every line.
-    return np.einsum("...h,...w->...hw", profiles[..., 1, : size[0]], profiles[..., 0, : size[1]])
+    drawn = np.einsum("...h,...w->...hw", profiles[..., 1, : size[0]], profiles[..., 0, : size[1]])
+    return drawn.astype(dtype, copy=False)
 
 
-def _windows(positions: np.ndarray, cells: int, sigma_cells: float) -> np.ndarray:
-    """(..., cells) float32 Gaussian around the rounded positions, in cells, zero outside the window."""
+def _windows(positions: np.ndarray, size: tuple[int, int], sigma_cells: float, dtype: np.dtype[Any]) -> np.ndarray:
+    """(..., h, w) Gaussians around the rounded (..., 2) positions, in cells, zero outside the window."""
     reach = int(3 * sigma_cells)
-    centre = np.clip(np.trunc(positions + 0.5), -1 - reach, cells + reach)
-    return _shifted(cells, sigma_cells)[(cells + reach - centre).astype(np.intp)]
+    # Rounded centres leave few different maps: each is a cut-out of one plane that holds the Gaussian once.
+    far = np.array([size[1] + reach, size[0] + reach])
+    at = (far - np.clip(np.trunc(positions + 0.5), -1 - reach, far)).astype(np.intp)
+    return _cut_outs(size, sigma_cells, dtype)[at[..., 1], at[..., 0]]
 
 
 @lru_cache(maxsize=8)
-def _shifted(cells: int, sigma_cells: float) -> np.ndarray:
-    """(n, cells) float32: one row for every centre whose window may reach the cells, from the farthest right to the left."""
+def _cut_outs(size: tuple[int, int], sigma_cells: float, dtype: np.dtype[Any]) -> np.ndarray:
+    """(rows, columns, h, w): the map of every centre whose window may reach it, from the farthest down and right to up and left."""
     reach = int(3 * sigma_cells)
-    line = np.zeros(2 * (cells + reach) + 1, np.float32)
-    line[cells : cells + 2 * reach + 1] = np.exp(-(np.arange(-reach, reach + 1) ** 2) / (2 * sigma_cells**2))
-    return np.lib.stride_tricks.sliding_window_view(line, cells)
+    profiles = []
+    for cells in size:
+        profile = np.zeros(2 * (cells + reach) + 1, np.float32)
+        profile[cells : cells + 2 * reach + 1] = np.exp(-(np.arange(-reach, reach + 1) ** 2) / (2 * sigma_cells**2))
+        profiles.append(profile)
+    return np.lib.stride_tricks.sliding_window_view(np.outer(*profiles).astype(dtype), size)
 
 
 def _exponents(positions: np.ndarray, cells: np.ndarray, stride: int, sigma_px: float) -> np.ndarray:
@@ -91,15 +95,24 @@ def _with_background(xy: np.ndarray, size: tuple[int, int], stride: int, sigma_p
     side = int(2 * reach / stride) + 2
     tall, wide = min(side, height), min(side, width)
     first = np.ceil((xy - (reach + stride / 2 - 0.5)) / stride)
-    cells = np.clip(first, 0, (width - wide, height - tall))[..., None] + np.arange(max(tall, wide))
-    exponents = _exponents(xy, cells, stride, sigma_px)
-    gaussians, cells = np.exp(-exponents), cells.astype(np.intp)
+    first = np.minimum(np.maximum(first, 0), (width - wide, height - tall))
+    exponents = _exponents(xy, first[..., None] + np.arange(max(tall, wide)), stride, sigma_px)
+    gaussians = np.exp(-exponents)
     across, down = np.s_[..., 0, None, :wide], np.s_[..., 1, :tall, None]
     patches = gaussians[down] * gaussians[across] * (exponents[down] + exponents[across] <= MULA_CUT)
-    numbers = np.arange(maps.size // (height * width)).reshape(*leading, count + 1)[..., :count, None, None]
-    maps.reshape(-1)[(numbers * height + cells[down]) * width + cells[across]] = patches
+    corner = first.astype(np.intp)
+    numbers = np.arange(maps.size // (height * width)).reshape(*leading, count + 1)[..., :count]
+    _patches_of(maps, tall, wide)[numbers, corner[..., 1], corner[..., 0]] = patches
     np.subtract(1, maps[..., :-1, :, :].max(axis=-3, initial=0), out=maps[..., -1, :, :])
     return maps
+
+
+def _patches_of(maps: np.ndarray, tall: int, wide: int) -> np.ndarray:
+    """(n, rows, columns, tall, wide) view of contiguous (..., h, w) maps: every patch of that size by map and corner."""
+    height, width = maps.shape[-2:]
+    shape = (maps.size // (height * width), height - tall + 1, width - wide + 1, tall, wide)
+    line = maps.itemsize * width
+    return np.ndarray(shape, maps.dtype, maps, strides=(line * height, line, maps.itemsize, line, maps.itemsize))
 
 
 def _checked(

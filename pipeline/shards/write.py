@@ -49,12 +49,12 @@ def table_bytes(table: pa.Table, row_group: int) -> bytes:
     return buffer.getvalue()
 
 
-def npz_bytes(arrays: Mapping[str, np.ndarray], compress: bool) -> bytes:
-    """An npz file: one member per array, in the order given, with fixed dates so that equal arrays give equal bytes."""
+def npz_bytes(arrays: Iterable[tuple[str, np.ndarray]], compress: bool) -> bytes:
+    """An npz file: one member per name and array, in the order given, with fixed dates so that equal arrays give equal bytes."""
     buffer = io.BytesIO()
     method = zipfile.ZIP_DEFLATED if compress else zipfile.ZIP_STORED
     with zipfile.ZipFile(buffer, "w", method, compresslevel=1 if compress else None) as archive:
-        for name, array in arrays.items():
+        for name, array in arrays:
             member = io.BytesIO()
             np.lib.format.write_array(member, np.ascontiguousarray(array), allow_pickle=False)
             info = zipfile.ZipInfo(f"{name}.npy", _FIXED_DATE)

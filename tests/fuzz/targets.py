@@ -257,7 +257,7 @@ TARGETS: dict[str, Target] = {
     "manifest": Target(of_file("manifest.json", lambda path: Manifest.read(path.parent)), (_manifest(),)),
     "shard": Target(of_file("a.parquet", lambda path: [sample_from_row(row) for row in read_rows(path)]), (_ROWS,)),
     "heatmaps": Target(
-        read_heatmaps, tuple(npz_bytes({"s0": np.ones((2, 3, 4), np.float16)}, packed) for packed in (True, False))
+        read_heatmaps, tuple(npz_bytes([("s0", np.ones((2, 3, 4), np.float16))], packed) for packed in (True, False))
     ),
     "zip": Target(of_file("a.zip", read_archive), (builders.zip_bytes([("a/b.txt", b"x" * 50)], zipfile.ZIP_DEFLATED),)),
     "tar": Target(of_file("a.tar", read_archive), (builders.tar_bytes([("a/b.txt", b"x" * 50)]),)),

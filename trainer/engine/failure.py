@@ -26,7 +26,7 @@ def save_batch(file: Path, parts: Sequence[Batch], sample_ids: Sequence[str]) ->
         for name, arrays in zip(Batch._fields, zip(*parts, strict=True), strict=True)
         if arrays[0] is not None
     }
-    write_whole(file, npz_bytes({**arrays, "sample_ids": np.array(sample_ids)}, compress=True))
+    write_whole(file, npz_bytes({**arrays, "sample_ids": np.array(sample_ids)}.items(), compress=True))
 
 
 def not_finite(losses: Mapping[str, float], norm: float, step: int, rate: float, file: Path) -> ParamsError:

@@ -210,3 +210,13 @@ def test_many_samples_at_once_are_the_same_as_one_by_one(convention):
     assert together.shape == (2, 3, 5 + (convention == "mula"), *SIZE) and together.any()
     for place in np.ndindex(2, 3):
         assert np.array_equal(together[place], gaussian_heatmaps(many[place], SIZE, STRIDE, 3.0, None, convention))
+
+
+@pytest.mark.parametrize("convention", ["corrpm", "mula", "exact"])
+def test_float16_is_the_rounded_float32(convention):
+    points = np.random.default_rng(5).uniform(-20, 120, (3, 6, 3))
+    points[..., 2] = np.arange(6) % 3
+    whole = gaussian_heatmaps(points, (21, 17), 5, 9.0, "input", convention)
+    half = gaussian_heatmaps(points, (21, 17), 5, 9.0, "input", convention, np.float16)
+    assert half.dtype == np.float16
+    assert np.array_equal(half, whole.astype(np.float16))

@@ -21,7 +21,7 @@ def split(tmp_path, request):
     rng = np.random.default_rng(1)
     maps = {one.sample_id: rng.random((3, 8, 6)).astype(np.float16) for one in samples}
     heatmaps = builders.write_split(
-        tmp_path / "heatmaps/toy/train", [npz_bytes(maps, request.param)], [5], kind="heatmaps"
+        tmp_path / "heatmaps/toy/train", [npz_bytes(maps.items(), request.param)], [5], kind="heatmaps"
     )
     link = {"path": "../../../heatmaps/toy/train", "sha256": sha256_of(heatmaps / MANIFEST_NAME)}
     data = parquet_bytes([sample_row(one) for one in samples], SAMPLE_SCHEMA, 2)

@@ -30,7 +30,7 @@ def write_samples(root, counts=(3, 2)):
     samples = [[make_sample(10 * shard + i) for i in range(count)] for shard, count in enumerate(counts)]
     maps = [{s.sample_id: np.full((2, 3, 4), 10 * n + i, np.float16) for i, s in enumerate(part)} for n, part in enumerate(samples)]  # fmt: skip
     heatmaps = builders.write_split(
-        root / "heatmaps/toy/train", [npz_bytes(part, True) for part in maps], counts, kind="heatmaps"
+        root / "heatmaps/toy/train", [npz_bytes(part.items(), True) for part in maps], counts, kind="heatmaps"
     )
     link = {"path": "../../../heatmaps/toy/train", "sha256": sha256_of(heatmaps / MANIFEST_NAME)}
     data = [parquet_bytes([sample_row(sample) for sample in part], SAMPLE_SCHEMA, 2) for part in samples]
@@ -120,7 +120,7 @@ def test_damaged_heatmaps_are_named(tmp_path, damage):
     if damage == "missing":
         path.unlink()
     elif damage == "other":
-        path.write_bytes(npz_bytes({"other": np.zeros(3)}, False))
+        path.write_bytes(npz_bytes([("other", np.zeros(3))], False))
     else:
         data[60:64] = b"\xff\xff\xff\xff"
         path.write_bytes({"cut": bytes(data[: len(data) // 2]), "empty": b"", "flipped": bytes(data)}[damage])

@@ -21,7 +21,7 @@ schema = pa.schema([("sample_id", pa.string()), ("values", pa.list_(pa.float32()
 rows = [{"sample_id": f"a.b_{i}", "values": [i / 3] * 5, "image": bytes([i % 256]) * 999} for i in range(50)]
 arrays = {f"a.b_{i}": np.arange(i, i + 30, dtype=np.float16).reshape(2, 3, 5) for i in range(5)}
 digests = [hashlib.sha256(data).hexdigest() for data in (
-    parquet_bytes(rows, schema, 7), npz_bytes(arrays, True), npz_bytes(arrays, False))]
+    parquet_bytes(rows, schema, 7), npz_bytes(arrays.items(), True), npz_bytes(arrays.items(), False))]
 """
 
 
@@ -55,7 +55,7 @@ def test_parquet_of_no_rows_is_whole():
 @pytest.mark.parametrize("compress", [False, True])
 def test_npz_is_numpys_own_form(compress):
     arrays = {"b.2": np.arange(6, dtype=np.float16).reshape(1, 2, 3), "a_1": np.zeros((0, 2, 2), np.float16)}
-    data = npz_bytes(arrays, compress)
+    data = npz_bytes(arrays.items(), compress)
     back = np.load(io.BytesIO(data), allow_pickle=False)
     assert back.files == ["b.2", "a_1"]
     for name, array in arrays.items():
@@ -67,7 +67,7 @@ def test_npz_is_numpys_own_form(compress):
 
 def test_compressed_maps_are_smaller():
     arrays = {"a": np.zeros((16, 48, 32), np.float16)}
-    assert len(npz_bytes(arrays, True)) < len(npz_bytes(arrays, False)) / 10
+    assert len(npz_bytes(arrays.items(), True)) < len(npz_bytes(arrays.items(), False)) / 10
 
 
 def test_a_file_is_written_whole_and_nothing_else_stays(tmp_path):

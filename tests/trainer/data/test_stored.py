@@ -50,7 +50,7 @@ def write_stored(root: Path, params, samples=None, draw=edge_map, **changed) -> 
             ).astype(np.float16)
             for one in samples[start : start + 5]
         }
-        data = npz_bytes(drawn, compress=True)
+        data = npz_bytes(drawn.items(), compress=True)
         (maps / f"heatmaps-{number:05d}.npz").write_bytes(data)
         entries.append(ShardEntry(f"heatmaps-{number:05d}.npz", len(drawn), len(data), "unread"))
     made = Manifest.read(folder)

@@ -70,7 +70,7 @@ def write_split(root: Path, split: str, count: int) -> None:
     for start in range(0, count, PER_SHARD):
         part = {sample.sample_id: _heatmaps(sample) for sample in samples[start : start + PER_SHARD]}
         name = f"heatmaps-{len(entries):05d}.npz"
-        (heatmaps / name).write_bytes(npz_bytes(part, compress=False))
+        (heatmaps / name).write_bytes(npz_bytes(part.items(), compress=False))
         entries.append(ShardEntry(name, len(part), 0, ""))
     manifest = Manifest.read(folder)
     replace(manifest, kind="heatmaps", parameters=RULES, shards=tuple(entries)).write(heatmaps)
