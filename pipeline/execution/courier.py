@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import pickle
 import uuid
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -18,7 +19,7 @@ from pipeline.execution.mirror import Mirror
 from pipeline.execution.storage import Storage
 
 _AT_ONCE = 8
-"""Files that are looked up in the storage, or stored, side by side."""
+"""Files that are looked up in the storage, stored or brought side by side."""
 
 
 class Courier:
@@ -71,10 +72,23 @@ class Courier:
             None if files.unpacked is None else _name(files.unpacked),
             pickle.dumps(function),
         )
-        for done in self._engine.run_tasks(away, parcels, resident=resident):
-            for name, sha256 in done.made.items():
-                self._storage.bring(sha256, Path(name))
-            yield done.result
+        yield from self._brought(self._engine.run_tasks(away, parcels, resident=resident))
+
+    def _brought(self, finished: Iterator[_Done]) -> Iterator[Any]:
+        """The results of finished tasks in order, each when its files are here; meanwhile those of later tasks come, too."""
+        coming: deque[Future[Any]] = deque()
+        with ThreadPoolExecutor(_AT_ONCE, "storage") as threads:
+            for done in finished:
+                coming.append(threads.submit(self._bring, done))
+                while coming and (coming[0].done() or len(coming) > _AT_ONCE):
+                    yield coming.popleft().result()
+            while coming:
+                yield coming.popleft().result()
+
+    def _bring(self, done: _Done) -> Any:
+        for name, sha256 in done.made.items():
+            self._storage.bring(sha256, Path(name))
+        return done.result
 
     def _stored(self, files: Mapping[Path, str]) -> dict[str, str]:
         """Name -> SHA-256 of files that are in the storage now."""

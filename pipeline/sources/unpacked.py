@@ -9,6 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
+from filelock import FileLock
+
 from pipeline.shards.manifest import sha256_of
 
 
@@ -40,15 +42,9 @@ class Unpacked:
         self._folder.mkdir(parents=True, exist_ok=True)
         path = self._folder / f"{_digest(self._hash_of(archive), *inner)}{kind}"
         if not path.exists():
-            aside = path.with_name(f".{path.name}.{os.getpid()}")
-            try:
-                with aside.open("wb") as file:
-                    write(file)
-                    file.flush()
-                    os.fsync(file.fileno())
-                aside.replace(path)
-            finally:
-                aside.unlink(missing_ok=True)
+            with FileLock(path.with_name(f".{path.name}.lock")):
+                if not path.exists():  # another process may have written it while this one waited
+                    _write_whole(path, write)
         return path.open("rb")
 
     def _hash_of(self, archive: Path) -> str:
@@ -62,6 +58,18 @@ class Unpacked:
             aside.write_text(sha256_of(archive), encoding="ascii")
             aside.replace(memory)
         return memory.read_text(encoding="ascii")
+
+
+def _write_whole(path: Path, write: Callable[[IO[bytes]], None]) -> None:
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with aside.open("wb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)
 
 
 def _digest(*parts: str) -> str:

@@ -113,8 +113,8 @@ class Stopped(Exception):
 
 
 def test_a_stopped_run_goes_on_with_the_bytes_of_the_local_pool(project, courier, tmp_path):
-    data = [parquet_bytes([sample_row(make_sample(10 * n + i)) for i in range(2)], SAMPLE_SCHEMA, 2) for n in range(5)]
-    builders.write_split(Path("crops/train"), data, [2] * 5, kind="crops")
+    data = [parquet_bytes([sample_row(make_sample(number))], SAMPLE_SCHEMA, 2) for number in range(20)]
+    builders.write_split(Path("crops/train"), data, [1] * 20, kind="crops")
     inputs = stage_inputs([Path("crops")], ["train"])
     told: list[int] = []
 
@@ -135,4 +135,5 @@ def test_a_stopped_run_goes_on_with_the_bytes_of_the_local_pool(project, courier
     assert told == [0, 1, 1] and not Path("stored").exists()
     told.clear()
     stored = publish("stored", courier, told.append)
-    assert told == [2, 1, 1, 1] and stored == publish("local", LocalPool(1), told.append) and len(stored) == 8
+    assert 2 <= told[0] < 20 and sum(told) == 20, "what was finished is not made again, and what was not is"
+    assert stored == publish("local", LocalPool(1), told.append) and len(stored) == 23
