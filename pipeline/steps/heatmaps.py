@@ -50,6 +50,8 @@ class HeatmapWork:
 
     def _in_input(self, crops: pa.Table, stored: pa.ChunkedArray) -> np.ndarray:
         """(N, K, 3) float64 keypoints in the pixels of the heatmaps' input."""
+        if not len(crops):
+            return np.zeros((0, 0, 3))
         values = stored.combine_chunks().flatten().flatten().to_numpy(zero_copy_only=False)
         keypoints = values.reshape(len(crops), -1, 3).astype(np.float64)
         target = (self.size[0] * self.stride, self.size[1] * self.stride)

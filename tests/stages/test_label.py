@@ -139,6 +139,12 @@ def test_training_reads_the_labels_beside_another_set(labelled, album, tmp_path)
     assert np.isfinite(last["loss"]) and (tmp_path / "parser.pt").is_file()
 
 
+def test_photos_of_nobody_are_an_empty_set(album, tmp_path):
+    out = tmp_path / "out"
+    said = label(tmp_path, album[0] / "none.jpg", "--weights", album[1], "--out", out)
+    assert "0 people of 1 photos" in said.output and len(open_shards(out / "train")) == 0
+
+
 def test_no_gpu_is_one_line(album, tmp_path, monkeypatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     command = (album[0], "--weights", album[1], "--out", tmp_path / "out")

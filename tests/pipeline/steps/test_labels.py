@@ -149,6 +149,16 @@ def test_heatmaps_are_those_of_the_letterboxed_joints(tmp_path, convention, maps
     assert report.counts["drawn"] == drawn == 10 and report.records == 3
 
 
+def test_a_shard_without_people_goes_all_the_way(tmp_path):
+    crops = write_crops(tmp_path, [])
+    edges = save(tmp_path / "edges.parquet", edges_step(3, False, 2).work((crops,))[0])
+    pose = write_pose(tmp_path, [])[0]
+    data, report = heatmaps_step((12, 8), 4, 1.5, None, "mula", True).work((crops, pose))
+    assert np.load(io.BytesIO(data)).files == [] and (report.records, report.counts["drawn"]) == (0, 0)
+    data, report = samples_step((48, 32), 2, EDGES).work((crops, edges, pose, tmp_path / "heatmaps.npz"))
+    assert rows(data) == [] and report.records == 0
+
+
 def test_uncompressed_heatmaps_are_stored(tmp_path):
     pose, _ = write_pose(tmp_path)
     data, _ = heatmaps_step((12, 8), 4, 1.5, None, "exact", False).work((tmp_path / "crops.parquet", pose))
