@@ -106,7 +106,9 @@ def _scores(judged: dict[str, Any]) -> Html:
 def _published(inputs: ReportInputs, judged: dict[str, Any]) -> Html:
     protocol, scores = judged["protocol"], judged["scores"]
     published = PUBLISHED[protocol["name"]]
-    drawn = [name for name in protocol["datasets"] if inputs.params.datasets[name].source == "sample"]
+    # A set that `hpp label` made stands in no section.
+    sources = {name: section.source for name, section in inputs.params.datasets.items()}
+    drawn = [name for name in protocol["datasets"] if sources.get(name) == "sample"]
     mine = f"this run, on {', '.join(protocol['datasets'])} {protocol['split']}" + (", drawn sample" if drawn else "")
     rows = [[mine, *(number(scores.get(name)) for name in published.columns.values())]]
     rows += [[_as_published(method), *(f"{score:.2f}" for score in row)] for method, row in reversed(published.rows)]

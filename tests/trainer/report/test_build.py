@@ -226,6 +226,14 @@ def test_a_real_source_is_told_how_it_may_be_compared(inputs, tmp_path):
     assert "Comparable only where" in text and "/data/real" not in text
 
 
+def test_a_set_that_was_labelled_by_machine_needs_no_section(inputs, tmp_path):
+    crowd = {"crowd": inputs.params.datasets["crowd"]}
+    object.__setattr__(inputs, "params", inputs.params.model_copy(update={"datasets": crowd}))
+    build_report(inputs, tmp_path / "report")
+    text = Page((tmp_path / "report" / "index.html").read_text(encoding="utf-8")).text
+    assert "this run, on toy val" in text and "Comparable only where" in text
+
+
 def test_a_splits_hash_is_the_one_that_evaluation_tells(inputs):
     samples = ParsingSamples([inputs.shards / "toy" / "val"], LABEL_SETS["lip"], KEYPOINT_SETS["lip16"])
     assert manifest_hash(samples.shards[0].manifest) == split_hash(samples)
