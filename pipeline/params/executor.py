@@ -21,9 +21,9 @@ class Executor(Section):
         description="folder of a store, as fsspec has it, through which a Ray cluster gets and gives files; null: its machines "
         "mount the project's folder",
     )
-    workers: int = Field(0, ge=0, description="processes; 0 is one per core")
+    workers: int = Field(0, ge=0, le=1024, description="processes; 0 is one per core")
     loader_workers: int = Field(
-        0, ge=0, description="processes that decode and augment for training; 0 is none beside it"
+        0, ge=0, le=256, description="processes that decode and augment for training; 0 is none beside it"
     )
     accelerator: Accelerator = Field("auto", description="auto is a GPU where there is one")
     devices: Count = Field(

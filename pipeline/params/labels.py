@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from pipeline.params.section import Count, NotNegative, Odd, Positive, Section, Size
+from pipeline.params.section import Count, NotNegative, Number, Odd, Section, Size
 
 
 class Crop(Section):
@@ -30,7 +30,7 @@ class Heatmaps(Section):
 
     size: Size
     stride: Count = 4
-    sigma: Positive
+    sigma: Annotated[Number, Field(ge=0.01, le=10_000)]
     sigma_space: Literal["cells", "input"] | None = None
     convention: Literal["corrpm", "mula", "exact"] = "corrpm"
     compress: bool = True

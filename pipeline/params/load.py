@@ -22,7 +22,7 @@ from pipeline.params.training import Evaluate, Train
 class Params(Section):
     """The whole of params.yaml."""
 
-    seed: int = Field(ge=0)
+    seed: int = Field(ge=0, lt=2**32)
     datasets: dict[FileName, Dataset]
     teacher_datasets: dict[FileName, Dataset]
     executor: Executor = Executor()

@@ -54,11 +54,14 @@ def unique(names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
-Number = Annotated[float, BeforeValidator(_exponent)]
+Number = Annotated[float, BeforeValidator(_exponent), Field(le=1e30)]
+"""Far from where a float32 ends."""
 Positive = Annotated[Number, Field(gt=0)]
 NotNegative = Annotated[Number, Field(ge=0)]
 Fraction = Annotated[Number, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
+Threads = Annotated[int, Field(ge=1, le=256)]
+"""More than a machine can start end the process without a word."""
 Odd = Annotated[Count, AfterValidator(_odd)]
 Size = tuple[Count, Count]
 """(height, width)."""

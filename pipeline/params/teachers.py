@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from pipeline.params.section import Count, Fraction, NotNegative, Positive, Section
+from pipeline.params.section import Count, Fraction, NotNegative, Positive, Section, Threads
 
 
 class DetectorFit(Section):
@@ -22,7 +22,7 @@ class DetectorFit(Section):
     precision: Literal["32-true", "bf16-mixed"] = Field(
         "32-true", description="bf16-mixed: faster where the CPU has AMX"
     )
-    threads: Count = Field(2, description="of one operation on the CPU; another number rounds differently")
+    threads: Threads = Field(2, description="of one operation on the CPU; another number rounds differently")
 
 
 SAMPLE_DETECTOR = "mask_rcnn_basic"
@@ -102,7 +102,7 @@ class PoseFit(Section):
     precision: Literal["32-true", "bf16-mixed"] = Field(
         "32-true", description="bf16-mixed: faster where the CPU has AMX"
     )
-    threads: Count = Field(2, description="of one operation on the CPU; another number rounds differently")
+    threads: Threads = Field(2, description="of one operation on the CPU; another number rounds differently")
 
 
 class Pose(Section):

@@ -17,6 +17,7 @@ from pipeline.params.section import (
     Positive,
     Section,
     Size,
+    Threads,
     unique,
 )
 
@@ -137,7 +138,7 @@ class Train(Section):
     compile: bool = Field(
         False, description="by torch.compile: faster steps that round differently, after minutes of start"
     )
-    threads: Count = Field(2, description="of one operation on the CPU; another number rounds differently")
+    threads: Threads = Field(2, description="of one operation on the CPU; another number rounds differently")
     validate_every: Count = Field(1, description="epochs between two validations; the last epoch always has one")
     publish: Literal["last", "best"] = Field(
         "last", description="the weights after the last epoch, or those of the best val_mean_iou"
@@ -184,7 +185,10 @@ class Evaluate(Section):
     )
     split: Literal["val", "test"] = "val"
     flip: bool = False
-    scales: tuple[Positive, ...] = (1.0,)
+    scales: Annotated[
+        tuple[Annotated[Number, Field(gt=0, le=10)], ...],
+        Field(min_length=1, description="of the input, all looked at"),
+    ] = (1.0,)
 
     @model_validator(mode="after")
     def _joints_of_protocol(self) -> Evaluate:

@@ -96,12 +96,12 @@ class CorrPM(ParsingNetwork):
             variant: the paper's text, or the authors' code.
             design: which branches there are and how they meet.
             backbone: a key of backbones.BACKBONES, or timm/ and a name of timm's.
-            channels: C of the features f_p, f_b and f_k (512 in section 4.1); even.
+            channels: C of the features f_p, f_b and f_k (512 in section 4.1); even, and at least 4.
             dilations: of the ASPP; the default suits inputs of 384.
         """
         super().__init__()
-        if channels < 2 or channels % 2:
-            raise ValueError(f"channels: {channels}, expected an even number")
+        if channels < 4 or channels % 2:  # of 2 the correlation would have 1, which no fused kernel takes
+            raise ValueError(f"channels: {channels}, expected an even number from 4")
         self.align_corners = variant == "official"
         self.design = design
         self.backbone = build_backbone(backbone, "three" if variant == "official" else "plain")

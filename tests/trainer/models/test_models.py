@@ -56,7 +56,7 @@ def test_same_seed_gives_the_same_weights():
         ({"variant": "mine"}, "variant: 'mine' is unknown, expected one of paper, official"),
         ({"num_classes": 1}, "num_classes: 1, expected at least 2"),
         ({"num_keypoints": 0}, "num_keypoints: 0, expected at least 1"),
-        ({"channels": 1}, "channels: 1, expected an even number"),
+        ({"channels": 2}, "channels: 2, expected an even number from 4"),
         ({"width": 4}, "width: model 'corrpm' has no such option, it takes backbone, channels, dilations"),
         ({"channels": 7}, "channels: 7, expected an even number"),
         ({"backbone": "vgg"}, "backbone: 'vgg' is unknown, expected one of resnet18_slim"),
