@@ -76,7 +76,7 @@ class Hpp(click.Group):
             with terminable():
                 sys.exit(super().main(*args, **kwargs) or 0)
         except click.UsageError as error:
-            click.echo(f"Error: {error.format_message()}", err=True)
+            click.echo(f"Error: {' '.join(error.format_message().split())}", err=True)
             sys.exit(2)
         except click.ClickException as error:
             error.show()

@@ -43,10 +43,10 @@ def show(
         if chosen:
             break
     else:
-        what = f"no sample {sample_id!r}" if sample_id else "no samples"
-        raise DataError(
-            f"{folder}: {what} in {', '.join([split] if split else section.splits)}. Ids stand in its shards"
-        )
+        searched = ", ".join([split] if split else section.splits)
+        if sample_id:
+            raise DataError(f"{folder}: no sample {sample_id!r} in {searched}. Ids stand in its shards")
+        raise DataError(f"{folder}: nobody in {searched}. outcomes.jsonl of {dataset}'s crops tells why")
     target = out or Path(f"{dataset}.png")
     write_whole(target, encode_png(draw_sheet(shards, chosen)))
     context.say(f"{target}: {len(chosen)} of {len(shards)} {shards.manifest.split} samples of {dataset}")

@@ -114,5 +114,6 @@ def load_content(file: Path) -> Any:
     except FileNotFoundError as error:
         raise DataError(f"{file}: not found. Run `hpp train` first, or give another file") from error
     except Exception as error:  # torch trips over damaged bytes in many ways, each of its own type
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        # The rest is torch's advice to its programmers.
+        reason = str(error).split(". ")[0].splitlines()[0] if str(error) else type(error).__name__
         raise DataError(f"{file}: not a whole PyTorch file ({reason}). Get or make it again") from error

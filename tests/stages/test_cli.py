@@ -225,11 +225,19 @@ def test_wrong_parameters_are_told_in_one_line(project, options, message):
         (["edges", "lip", "cihp"], "unexpected extra argument"),
         (["--colour", "edges", "lip"], "No such option"),
         (["show", "lip", "--count", "0"], "--count"),
+        (["export", "lip", "--out", "x"], "Missing option '--format'. Choose from: folder, coco, "),
         (["show", "lip", "--split", "val"], "--split val: lip has train"),
     ],
 )
 def test_wrong_options_are_told_in_one_line(project, arguments, message):
     assert message in refused(project, *arguments)
+
+
+def test_a_sheet_of_nobody_is_told(project):
+    builders.write_split(project / "data/shards/lip/train", [], [], kind="samples")
+    assert "data/shards/lip: nobody in train. outcomes.jsonl of lip's crops tells why" in refused(
+        project, "show", "lip"
+    )
 
 
 def test_bugs_keep_their_traceback_and_exit_code_1(project, monkeypatch):

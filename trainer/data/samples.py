@@ -52,7 +52,7 @@ class ParsingSamples:
         self._sources = [keypoint_source(shards) for shards in self.shards]
         self.read_together = max(shards.manifest.parameters.get("row_group", 1) for shards in self.shards)
         if not len(self):
-            raise DataError(f"{', '.join(map(str, folders))}: no samples. Run `hpp shard` first")
+            raise DataError(f"{', '.join(map(str, folders))}: no samples. Give the split some, or name a data set that has some in train.datasets")
 
     def __len__(self) -> int:
         return self._ends[-1] if self._ends else 0

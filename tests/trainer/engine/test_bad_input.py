@@ -15,6 +15,7 @@ import torch
 from pipeline.errors import DataError, ParamsError
 from pipeline.params import Executor
 from pipeline.taxonomy import KEYPOINT_SETS, LABEL_SETS
+from tests.builders import write_split
 from tests.trainer.builders import make_params, write_toy_set
 from tests.trainer.engine.test_resume import interrupt, resumed_from, with_checkpoints
 from trainer.checkpoints import write_model
@@ -111,6 +112,14 @@ def test_a_loss_that_is_no_number_stops_the_run_and_keeps_its_batch(toy, tmp_pat
         assert batch["keypoints"].shape == (count, 16, 3)
         known = ParsingSamples([toy / "toy" / "train"], LABEL_SETS["lip"], KEYPOINT_SETS["lip16"])
         assert set(batch["sample_ids"]) <= {known[index].sample_id for index in range(len(known))}
+
+
+def test_a_split_without_people_is_named(toy, tmp_path):
+    root = tmp_path / "shards"
+    shutil.copytree(toy, root)
+    write_split(root / "toy" / "val", [], [], kind="samples", keypoint_set="lip16")
+    with pytest.raises(DataError, match=r"toy/val: no samples\. Give the split some, or name a data set that has some"):
+        run(root, tmp_path, make_params())
 
 
 def test_gradients_that_are_no_numbers_never_reach_the_weights(toy, tmp_path, monkeypatch):
