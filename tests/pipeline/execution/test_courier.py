@@ -53,14 +53,6 @@ def test_a_task_sees_what_it_needs_under_the_same_names_and_nothing_else(project
         assert names == {".held", "raw/a.zip", "raw/deep/b.txt", "model", f"in/{task}"}
 
 
-def test_the_next_run_does_not_find_what_the_last_one_left(project, courier):
-    write("raw/a.zip")
-    first = [names for _, names in courier.run_tasks(look, [0, 1], files=Files(shared=(Path("raw"),)))]
-    Path("raw/a.zip").rename("raw/b.zip")
-    second = [names for _, names in courier.run_tasks(look, [0, 1], files=Files(shared=(Path("raw"),)))]
-    assert first == [{".held", "raw/a.zip"}] * 2 and second == [{".held", "raw/b.zip"}] * 2
-
-
 def answer(task):
     """Writes a shard and what is kept for later; says what was kept before."""
     kept = Path("raw/net")
