@@ -1,7 +1,7 @@
 """A folder that stands for the project's in a process of another machine: what its tasks read lies there by the same names.
 
-All of it lies in <temporary folder>/hpp-<user>, a few gigabytes at most: the archives of a data set once for all processes of the
-machine, each with a name for them in its own mirror. What no living process uses is removed when the next one begins.
+All of it lies in <temporary folder>/hpp-<user id>. What every task reads, such as a data set's archives, is brought once for all
+processes of the machine; each has a name for it in its own mirror. What no living process uses is removed when the next one begins.
 """
 
 from __future__ import annotations

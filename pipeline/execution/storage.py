@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import threading
 import uuid
 from pathlib import Path
 
@@ -65,7 +66,7 @@ class Storage:
             DataError: the object is not there, or damaged.
         """
         path.parent.mkdir(parents=True, exist_ok=True)
-        aside = path.with_name(f".{path.name}.{os.getpid()}")
+        aside = path.with_name(f".{path.name}.{threading.get_native_id()}")
         try:
             try:
                 self._store.get_file(f"{self._place}/objects/{sha256}", str(aside))

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -45,6 +46,14 @@ def test_what_a_killed_writer_left_is_written_anew(storage, place, tmp_path):
     (place / "objects" / sha256).write_bytes(b"cro")
     storage.put(tmp_path / "a")
     assert (place / "objects" / sha256).read_bytes() == b"crops"
+
+
+def test_the_same_file_may_be_brought_by_several_at_once(storage, tmp_path):
+    data = os.urandom(4 << 20)
+    sha256 = storage.put(written(tmp_path / "a", data))
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(lambda _: storage.bring(sha256, tmp_path / "b"), range(32)))
+    assert (tmp_path / "b").read_bytes() == data and sorted(os.listdir(tmp_path)) == ["a", "b", "store"]
 
 
 def test_a_damaged_object_is_refused_and_the_old_file_stays(storage, place, tmp_path):
