@@ -25,6 +25,7 @@ import numpy as np
 import torch
 from measuring import Line, side_by_side, write
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from pipeline.params import Heatmaps, Loss
 from pipeline.taxonomy import KEYPOINT_SETS, LABEL_SETS
@@ -38,6 +39,8 @@ from trainer.models import ParsingNetwork, build_model, for_prediction
 from trainer.models.prediction_path import fastest_dtype
 
 SIDE, FIT_SIDE, BATCH, GPU_BATCH, JUDGED = 384, 192, 4, 8, 8
+PRODUCT = 2048
+"""Side of the matrices whose product tells the processor's rate."""
 LABELS, JOINTS = LABEL_SETS["lip"], KEYPOINT_SETS["lip16"]
 HEATMAPS = Heatmaps(size=(SIDE // 4, SIDE // 4), stride=4, sigma=7.0, convention="corrpm")
 SPEC = input_spec("official", (SIDE, SIDE))
@@ -104,7 +107,9 @@ def prediction_lines(network: ParsingNetwork, images: torch.Tensor, rounds: int)
         forms["prepared, parsing alone, bf16"] = for_prediction(network, parsing_only=True, dtype=torch.bfloat16)
     # One image after the other: what a step costs does not depend on what is in it.
     calls = {name: partial(form, last[:1]) for name, form in forms.items()}
-    seconds = side_by_side({"plain": lambda: plain(first[:1]), **calls}, rounds)
+    square = torch.rand(PRODUCT, PRODUCT)
+    product = {"product": lambda: square @ square}
+    seconds = side_by_side({"plain": lambda: plain(first[:1]), **calls, **product}, rounds)
     fastest = list(forms)[-1]
     lines = [
         Line(
@@ -115,6 +120,17 @@ def prediction_lines(network: ParsingNetwork, images: torch.Tensor, rounds: int)
         )
         for name in forms
     ]
+    if not half:
+        with FlopCounterMode(display=False) as counted:
+            forms[fastest](last[:1])
+        least = counted.get_total_flops() / (2 * PRODUCT**3 / seconds["product"])
+        lines.append(
+            Line(
+                "the most that float32 could give here",
+                seconds["plain"] / least,
+                note="its products and convolutions at the rate of one large matrix product, all else for nothing",
+            )
+        )
     for name, form in forms.items():
         agreed = [
             (
@@ -132,7 +148,7 @@ def prediction_lines(network: ParsingNetwork, images: torch.Tensor, rounds: int)
         torch.cat([plain(first[place : place + 1]).parsing[-1].argmax(1) for place in range(len(images))]).unique()
     )
     return lines, {
-        **{f"forward, {name}, ms": 1e3 * value for name, value in seconds.items()},
+        **{f"{'' if name == 'product' else 'forward, '}{name}, ms": 1e3 * value for name, value in seconds.items()},
         "classes predicted": classes,
     }
 
