@@ -14,15 +14,14 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import subprocess
 import sys
 import tempfile
-import time
 import zipfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from measuring import ROOT, Line, write
+from processes import hpp
 
 from pipeline.datasets.sample.archives import write_archives
 from pipeline.params import load_params
@@ -66,20 +65,9 @@ def draw_photos(folder: Path, count: int) -> Path:
 def predict(photos: Path, weights: Path, folder: Path) -> Run:
     """Run the command on a folder of photos, in a project without teachers of its own."""
     out = folder / f"out-{photos.name}"
-    command = [
-        sys.executable, "-c", "from stages.cli import main; main()", "--params", str(ROOT / "params.yaml"),
-        "--root", str(folder), "--quiet", "predict", str(photos), "--weights", str(weights), "--out", str(out),
-    ]  # fmt: skip
-    begin = time.perf_counter()
-    process = subprocess.Popen(command, cwd=ROOT)
-    _, status, usage = os.wait4(process.pid, 0)
-    seconds = time.perf_counter() - begin
-    if code := os.waitstatus_to_exitcode(status):
-        sys.exit(f"hpp predict ended with {code}")
+    usage = hpp(folder, {}, "predict", str(photos), "--weights", str(weights), "--out", str(out))
     content = json.loads((out / "people.json").read_text(encoding="utf-8"))
-    # Linux tells the resident set in KiB.
-    core_seconds, peak_mb = usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
-    return Run(len(content["images"]), len(content["annotations"]), seconds, core_seconds, peak_mb)
+    return Run(len(content["images"]), len(content["annotations"]), usage.seconds, usage.core_seconds, usage.peak_mb)
 
 
 def compare(few: Run, many: Run) -> list[Line]:

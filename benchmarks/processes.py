@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 from measuring import ROOT
 
-_EVERY = 0.1  # seconds between two looks
+_EVERY = 0.05  # seconds between two looks
 
 
 @dataclass(frozen=True)
@@ -52,12 +52,13 @@ def hpp(project: Path, settings: Mapping[str, object], *arguments: str) -> Usage
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         sys.exit(f"hpp {' '.join(arguments)} ended with {process.returncode}")
-    # Linux tells the resident set in KiB; workers' processor time counts once they have been waited for.
-    return Usage(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024 + watch.workers_mb)
+    # Workers' processor time counts once they have been waited for. The peak that wait4 tells is of no use: where it is the
+    # larger one it is this process's, which the other one was before it began.
+    return Usage(seconds, usage.ru_utime + usage.ru_stime, watch.peak_mb)
 
 
 class _Watch(threading.Thread):
-    """Looks again and again at the peaks that the system keeps of a process's workers."""
+    """Looks again and again at the peaks that the system keeps of a process and its workers."""
 
     def __init__(self, process: int) -> None:
         super().__init__(daemon=True)
@@ -65,17 +66,19 @@ class _Watch(threading.Thread):
         self._peaks: dict[int, float] = {}
 
     @property
-    def workers_mb(self) -> float:
+    def peak_mb(self) -> float:
         return sum(self._peaks.values())
 
     def run(self) -> None:
         while not self._ended.wait(_EVERY):
             try:
-                workers = psutil.Process(self._process).children(recursive=True)
+                process = psutil.Process(self._process)
+                processes = [process, *process.children(recursive=True)]
             except psutil.NoSuchProcess:
                 continue
-            for worker in workers:
-                self._peaks[worker.pid] = max(self._peaks.get(worker.pid, 0), _peak_mb(worker.pid))
+            for one in processes:
+                # The last look is the one that counts: the first may meet a process that is still a copy of its parent.
+                self._peaks[one.pid] = _peak_mb(one.pid) or self._peaks.get(one.pid, 0)
 
     def stop(self) -> None:
         self._ended.set()

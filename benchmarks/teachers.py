@@ -14,56 +14,19 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import shutil
-import subprocess
 import sys
 import tempfile
-import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from measuring import ROOT, Line, write
+from processes import hpp
 
 DATASET = "cihp"
 STAGES = ("crop", "pose")
 MOST_GROWTH = 1.1
-
-
-@dataclass(frozen=True)
-class Usage:
-    """What one process took.
-
-    Attributes:
-        seconds: by the clock.
-        core_seconds: user and system time of all its threads.
-        peak_mb: largest resident set.
-    """
-
-    seconds: float
-    core_seconds: float
-    peak_mb: float
-
-
-def hpp(project: Path, images: int, *arguments: str) -> Usage:
-    """Run a stage of the project in its own process."""
-    options = ["--params", str(ROOT / "params.yaml"), "--root", str(project), "--quiet"]
-    options += [
-        "--set",
-        f"datasets.{DATASET}.images={{train: {images}}}",
-        "--set",
-        f"datasets.{DATASET}.splits=[train]",
-    ]
-    command = [sys.executable, "-c", "from stages.cli import main; main()", *options, *arguments]
-    begin = time.perf_counter()
-    process = subprocess.Popen(command, cwd=ROOT)
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        sys.exit(f"hpp {' '.join(arguments)} ended with {process.returncode}")
-    # Linux tells the resident set in KiB.
-    return Usage(time.perf_counter() - begin, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
 
 
 def measure(images: int) -> dict[str, Any]:
@@ -73,9 +36,10 @@ def measure(images: int) -> dict[str, Any]:
         (project / "models").mkdir()
         for teacher in ("detector", "pose"):
             shutil.copyfile(ROOT / f"presets/teachers/{teacher}.safetensors", project / f"models/{teacher}.safetensors")
+        settings = {f"datasets.{DATASET}.images": f"{{train: {images}}}", f"datasets.{DATASET}.splits": "[train]"}
         for stage in ("download", "ingest"):
-            hpp(project, images, stage, DATASET)
-        stages = {stage: asdict(hpp(project, images, stage, DATASET)) for stage in STAGES}
+            hpp(project, settings, stage, DATASET)
+        stages = {stage: asdict(hpp(project, settings, stage, DATASET)) for stage in STAGES}
         people = json.loads((project / f"metrics/crop/{DATASET}.json").read_text())["train"]["people"]
     return {"images": images, "people": people, "stages": stages}
 
