@@ -66,10 +66,10 @@ def _look_through(
 ) -> dict[str, ShardReport]:
     """Split -> what became of its images; nothing but the reports is held."""
     reports = {split: ShardReport() for split in splits}
-    with context.progress(f"check {dataset}", sum(len(shard.inputs.items) for shard in shards), "images") as progress:
+    with context.progress(f"check {dataset}", sum(shard.inputs.count for shard in shards), "images") as progress:
         for shard, report in zip(shards, context.engine.run_tasks(work, shards, files=files), strict=True):
             reports[shard.split].add(report)
-            progress(len(shard.inputs.items))
+            progress(shard.inputs.count)
     return reports
 
 

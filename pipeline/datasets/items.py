@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -62,9 +62,18 @@ class SourceItem:
 
     def content(self) -> dict[str, Any]:
         """All that decides the record, JSON-able: files by name, size and CRC."""
-        content = asdict(self)
+        content = _fields(self)
+        for name in ("image", "mask", "people_map"):
+            content[name] = content[name] and _fields(content[name])
+        for name in ("annotations", "label_files", "regions"):
+            content[name] = [_fields(one) for one in content[name]]
         # Left out where empty, so that a set without them keeps the hashes that it had before there were any.
         return {key: value for key, value in content.items() if value or key not in _LATER}
+
+
+def _fields(one: Any) -> dict[str, Any]:
+    """A dataclass's fields as they are: `asdict` would copy every number of every joint."""
+    return {name: getattr(one, name) for name in one.__dataclass_fields__}
 
 
 def ids_of_paths(paths: Sequence[str], source: str) -> list[str]:

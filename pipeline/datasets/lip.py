@@ -7,7 +7,6 @@ missing joints are nan; the test images' folder is `testing_images`; test labels
 from __future__ import annotations
 
 import csv
-import io
 import math
 from collections.abc import Iterator
 from functools import lru_cache
@@ -111,9 +110,18 @@ def parse_pose_csv(text: str, name: str) -> dict[str, tuple[float, ...]]:
 
 def _csv_rows(text: str, name: str) -> Iterator[list[str]]:
     try:
-        yield from csv.reader(io.StringIO(text))
+        yield from csv.reader(_lines(text))
     except csv.Error as error:
         raise DataError(f"{name}: no readable csv ({error}). Get the file again") from error
+
+
+def _lines(text: str) -> Iterator[str]:
+    """A text's lines as StringIO gives them, which would hold the text four times over."""
+    start = 0
+    while start < len(text):
+        end = text.find("\n", start) + 1 or len(text)
+        yield text[start:end]
+        start = end
 
 
 def _coco_triple(x: float, y: float, occluded: float) -> tuple[float, float, float]:

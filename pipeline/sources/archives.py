@@ -16,10 +16,12 @@ from pipeline.errors import DataError
 from pipeline.params import ArchiveLimits
 from pipeline.sources.containers import Container, OpenScratch, ZipContainer, is_archive, open_container, told_name
 from pipeline.sources.guard import FOLDER_ICON, Guard
+from pipeline.sources.places import PlaceTable, write_places
 from pipeline.sources.tar import NotPlain
 from pipeline.sources.unpacked import Unpacked
 
 USUAL_LIMITS = ArchiveLimits()
+_FEW_FINDS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,9 @@ class Member:
     @property
     def stem(self) -> str:
         """File name without its last ending; may hold dots."""
-        return PurePosixPath(self.path).stem
+        name = _tail(self.path)[1]
+        dot = name.rfind(".")
+        return name[:dot] if 0 < dot < len(name) - 1 else name
 
 
 class Archives:
@@ -61,7 +65,9 @@ class Archives:
         self.folder = folder
         self.limits = limits
         self._unpacked = Unpacked(scratch)
+        self._finds = 0
         self._open: dict[tuple[str, ...], Container] = {}
+        self._tables: dict[tuple[str, ...], PlaceTable | None] = {}
 
     @cached_property
     def members(self) -> tuple[Member, ...]:
@@ -72,8 +78,20 @@ class Archives:
         """
         found: list[Member] = []
         for name in self._names():
+            before = len(found)
             self._index((name,), found, self._guard(name))
+            self._keep_places({member.archive for member in found[before:]})
         return tuple(found)
+
+    def _keep_places(self, chains: set[tuple[str, ...]]) -> None:
+        """Write where the files of opened archives lie; their directories then need not stay in memory, of any process."""
+        for chain in chains:
+            table = self._unpacked.places(self.folder / chain[0], chain[1:])
+            if table is None or (places := self._container(chain).places()) is None:
+                return
+            if not table.exists():
+                write_places(table, *places)
+        self._open.clear()
 
     def _guard(self, name: str) -> Guard | None:
         if self.limits is None:
@@ -110,13 +128,27 @@ class Archives:
                 found.append(Member(chain, path, size, crc))
 
     @cached_property
-    def _folders(self) -> dict[str, dict[str, list[Member]]]:
-        """Name of the enclosing folder -> file name -> members."""
-        folders: dict[str, dict[str, list[Member]]] = {}
+    def _folders(self) -> dict[str, list[Member]]:
+        """Name of the enclosing folder -> members."""
+        folders: dict[str, list[Member]] = {}
         for member in self.members:
-            path = PurePosixPath(member.path)
-            folders.setdefault(path.parent.name, {}).setdefault(path.name, []).append(member)
+            folders.setdefault(_tail(member.path)[0], []).append(member)
         return folders
+
+    @cached_property
+    def _same_names(self) -> dict[str, list[Member]]:
+        """File name -> members."""
+        files: dict[str, list[Member]] = {}
+        for member in self.members:
+            files.setdefault(_tail(member.path)[1], []).append(member)
+        return files
+
+    def _called(self, name: str) -> list[Member]:
+        """The files of a name. A map of all names is only made for those who ask for more than a few."""
+        self._finds += 1
+        if self._finds > _FEW_FINDS:
+            return self._same_names.get(name, [])
+        return [member for member in self.members if member.path.endswith(name) and _tail(member.path)[1] == name]
 
     def find(self, tail: str) -> Member | None:
         """The one file whose path ends in `tail` (for instance train_images/1_2.jpg), or None.
@@ -127,13 +159,8 @@ class Archives:
             DataError: there are two such files.
         """
         parts = PurePosixPath(told_name(tail)).parts
-        folder = parts[-2] if len(parts) > 1 else None
-        if folder is None:
-            candidates = [m for files in self._folders.values() for m in files.get(parts[-1], [])]
-        else:
-            candidates = self._folders.get(folder, {}).get(parts[-1], [])
-        matches = [m for m in candidates if PurePosixPath(m.path).parts[-len(parts) :] == parts]
-        if folder is None and (beside := self._beside(tail)) is not None:
+        matches = [m for m in self._called(parts[-1]) if PurePosixPath(m.path).parts[-len(parts) :] == parts]
+        if len(parts) == 1 and (beside := self._beside(tail)) is not None:
             data = beside.read_bytes()
             matches.append(Member((), tail, len(data), zlib.crc32(data)))
         if len(matches) > 1:
@@ -148,15 +175,12 @@ class Archives:
         """
         parts = PurePosixPath(tail).parts
         files: dict[str, Member] = {}
-        for members in self._folders.get(parts[-1], {}).values():
-            for member in members:
-                if PurePosixPath(member.path).parent.parts[-len(parts) :] != parts:
-                    continue
-                if member.stem in files:
-                    raise DataError(
-                        f"{member.name}: the name {member.stem!r} stands twice in {tail}. Remove one of them"
-                    )
-                files[member.stem] = member
+        for member in self._folders.get(parts[-1], []):
+            if len(parts) > 1 and PurePosixPath(member.path).parent.parts[-len(parts) :] != parts:
+                continue
+            if member.stem in files:
+                raise DataError(f"{member.name}: the name {member.stem!r} stands twice in {tail}. Remove one of them")
+            files[member.stem] = member
         return files
 
     def require(self, tail: str, hint: str) -> Member:
@@ -179,11 +203,25 @@ class Archives:
         try:
             if not member.archive:
                 return (self.folder / member.path).read_bytes()
-            return self._container(member.archive).read(member.path)
+            data = self._read_at_place(member)
+            return self._container(member.archive).read(member.path) if data is None else data
         except (
             OSError, EOFError, NotImplementedError, RuntimeError, ValueError, struct.error, zlib.error, zipfile.BadZipFile,
         ) as error:  # fmt: skip
             raise DataError(f"{self.folder / member.name}: cannot be read ({error}). Get the archive again") from error
+
+    def _read_at_place(self, member: Member) -> bytes | None:
+        """A file's bytes where it is known where they lie, and they are right; whatever is wrong, the archive itself tells."""
+        chain = member.archive
+        try:
+            if chain not in self._tables:
+                table = self._unpacked.places(self.folder / chain[0], chain[1:])
+                self._tables[chain] = None if table is None or not table.exists() else PlaceTable(table)
+            found = self._tables[chain]
+            return None if found is None else found.read(member.path)
+        except (OSError, ValueError, KeyError, TypeError, zlib.error, zipfile.BadZipFile):
+            self._tables[chain] = None
+            return None
 
     def _container(self, chain: tuple[str, ...]) -> Container:
         if chain not in self._open:
@@ -208,6 +246,15 @@ class Archives:
         return self._open[chain]
 
 
+def _tail(path: str) -> tuple[str, str]:
+    """Names of a file's folder, empty where it lies in none, and of the file; as of PurePosixPath, which takes ten times as long."""
+    if "//" in path or "./" in path:
+        plain = PurePosixPath(path)
+        return plain.parent.name, plain.name
+    folders, _, name = path.rpartition("/")
+    return folders.rpartition("/")[2], name
+
+
 def _is_inner(path: str) -> bool:
     """Whether a file of an archive is read as one itself."""
     return path.lower().endswith(".zip")
@@ -215,5 +262,5 @@ def _is_inner(path: str) -> bool:
 
 def _is_finder_file(path: str) -> bool:
     """macOS adds a shadow of every file, which has the file's folder and ending but not its content, and icons of folders."""
-    parts = PurePosixPath(path).parts
-    return bool(parts) and (parts[0] == "__MACOSX" or parts[-1].startswith("._") or parts[-1] == FOLDER_ICON)
+    name = _tail(path)[1]
+    return path.startswith("__MACOSX/") or name.startswith("._") or name == FOLDER_ICON

@@ -12,9 +12,11 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import astuple
+from functools import cached_property
 from pathlib import Path
 from typing import IO, Protocol
 
+from pipeline.sources.places import Place
 from pipeline.sources.tar import Admit, NotPlain, TarEntry, index_tar, tar_to_zip
 
 _LOCAL_HEADER = struct.Struct("<4s5H3L2H")
@@ -22,6 +24,9 @@ _UNIX = 3
 """Of a zip entry: made on Unix, its mode stands in the upper half of the external attributes."""
 _UTF8 = 0x800
 """Flag of a zip entry whose name is UTF-8."""
+_NOT_PLAIN = 0x01 | 0x20 | 0x40
+"""Flags of a zip entry that is encrypted or a patch."""
+_PLAIN_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 COMPRESSED_TARS = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 ARCHIVES = (".zip", ".tar", *COMPRESSED_TARS)
 
@@ -54,6 +59,10 @@ class Container(Protocol):
         """A file of the archive as a seekable file of its own."""
         ...
 
+    def places(self) -> tuple[Path, Iterator[Place]] | None:
+        """The file on disk that holds the archive, and where its files lie there; None where it lies in a passing file."""
+        ...
+
 
 class ZipContainer:
     """A zip archive.
@@ -67,7 +76,11 @@ class ZipContainer:
         special = next((info for info in self._zip.infolist() if _is_special(info)), None)
         if special is not None:
             raise NotPlain(f"{_zip_path(special)}: a link or a device. Pack the zip again with the files themselves")
-        self._infos = {_zip_path(info): info for info in self._zip.infolist()}
+        self._origin = _origin(file)
+
+    @cached_property
+    def _infos(self) -> dict[str, zipfile.ZipInfo]:
+        return {_zip_path(info): info for info in self._zip.infolist()}
 
     def files(self) -> Iterator[tuple[str, int, int]]:
         """Path, size and CRC-32 of every file, in the archive's order."""
@@ -92,6 +105,20 @@ class ZipContainer:
         header = _LOCAL_HEADER.unpack(file.read(_LOCAL_HEADER.size))
         start = info.header_offset + _LOCAL_HEADER.size + header[-2] + header[-1]
         return io.BufferedReader(_Slice(file, start, info.file_size))
+
+    def places(self) -> tuple[Path, Iterator[Place]] | None:
+        """The file on disk that holds the archive, and where the files lie that are plainly packed."""
+        if self._origin is None:
+            return None
+        disk, before = self._origin
+        return disk, (
+            Place(
+                _zip_path(info), before + info.header_offset, info.compress_size, info.file_size, info.CRC,
+                info.compress_type == zipfile.ZIP_DEFLATED, True,
+            )
+            for info in self._zip.infolist()
+            if not info.is_dir() and not info.flag_bits & _NOT_PLAIN and info.compress_type in _PLAIN_METHODS
+        )  # fmt: skip
 
 
 def _is_special(info: zipfile.ZipInfo) -> bool:
@@ -141,6 +168,16 @@ class TarContainer:
         entry = self._by_path[path]
         return io.BufferedReader(_Slice(self._file, entry.start, entry.size))
 
+    def places(self) -> tuple[Path, Iterator[Place]] | None:
+        """The file on disk that holds the archive, and where its files lie there."""
+        if (origin := _origin(self._file)) is None:
+            return None
+        disk, before = origin
+        return disk, (
+            Place(entry.path, before + entry.start, entry.size, entry.size, entry.crc, False, False)
+            for entry in self._entries
+        )
+
 
 def open_container(file: Path, scratch: OpenScratch, admit: Admit) -> Container:
     """An archive on disk; a compressed tar is read through a stored zip of its files in scratch, each admitted first."""
@@ -155,12 +192,22 @@ def open_container(file: Path, scratch: OpenScratch, admit: Admit) -> Container:
     return TarContainer(file.open("rb"), scratch) if name.endswith(".tar") else ZipContainer(file)
 
 
+def _origin(file: Path | IO[bytes]) -> tuple[Path, int] | None:
+    """The file on disk whose bytes an opened one gives, and where they begin in it; None for a passing file."""
+    raw = getattr(file, "raw", None)
+    if isinstance(raw, _Slice):
+        outer = _origin(raw.file)
+        return None if outer is None else (outer[0], outer[1] + raw.start)
+    place = file if isinstance(file, Path) else getattr(file, "name", None)
+    return (Path(place), 0) if isinstance(place, str | Path) else None
+
+
 class _Slice(io.RawIOBase):
     """A readable, seekable view of `size` bytes of a file from `start`: a stored inner archive, not copied out."""
 
     def __init__(self, file: IO[bytes], start: int, size: int) -> None:
-        self._file = file
-        self._start, self._size, self._place = start, size, 0
+        self.file, self.start = file, start
+        self._size, self._place = size, 0
 
     def readable(self) -> bool:
         return True
@@ -177,8 +224,8 @@ class _Slice(io.RawIOBase):
         return self._place
 
     def readinto(self, buffer) -> int:  # type: ignore[no-untyped-def]
-        self._file.seek(self._start + self._place)
-        data = self._file.read(max(0, min(len(buffer), self._size - self._place)))
+        self.file.seek(self.start + self._place)
+        data = self.file.read(max(0, min(len(buffer), self._size - self._place)))
         buffer[: len(data)] = data
         self._place += len(data)
         return len(data)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from pathlib import PurePosixPath
 
 from pipeline.errors import DataError
 from pipeline.params import ArchiveLimits
 
+_CONTROL = re.compile(r"[\x00-\x1f]")
 _DRIVE = re.compile(r"^[A-Za-z]:")
 FOLDER_ICON = "Icon\r"
 """The file, with a carriage return in its name, that macOS keeps a folder's icon in; nobody reads it."""
@@ -81,11 +81,11 @@ class Guard:
 
 def _unsafe(path: str) -> str | None:
     """Why a path is refused, or None."""
-    if not path or any(ord(character) < 32 for character in path.removesuffix(FOLDER_ICON)):
+    if not path or _CONTROL.search(path.removesuffix(FOLDER_ICON)):
         return "is a path with control characters"
     plain = path.replace("\\", "/")
     if plain.startswith("/") or _DRIVE.match(plain):
         return "is an absolute path"
-    if ".." in PurePosixPath(plain).parts:
+    if ".." in plain.split("/"):
         return "leads out of the archive"
     return None

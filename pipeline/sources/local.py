@@ -30,6 +30,9 @@ class LooseFiles:
         """A file, opened."""
         return self._paths[path].open("rb")
 
+    def places(self) -> None:
+        """None: its files do not lie in one."""
+
 
 class LocalSource(Archives):
     """A folder of archives and loose files, or one archive.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO
@@ -47,17 +48,25 @@ class Unpacked:
                     _write_whole(path, write)
         return path.open("rb")
 
+    def places(self, archive: Path, inner: tuple[str, ...]) -> Path | None:
+        """Where the table of an archive's files lies, or would lie; None without a folder."""
+        return None if self._folder is None else self._folder / f"{_digest(_identity(archive), *inner)}.places"
+
     def _hash_of(self, archive: Path) -> str:
         """The archive's SHA-256, remembered as long as its place, size and time stay: every worker asks for it."""
         assert self._folder is not None
-        stat = archive.stat()
-        place = _digest(str(archive.resolve()), str(stat.st_size), str(stat.st_mtime_ns))
-        memory = self._folder / f"{place}.sha256"
+        memory = self._folder / f"{_identity(archive)}.sha256"
         if not memory.exists():
-            aside = memory.with_name(f".{memory.name}.{os.getpid()}")
+            aside = memory.with_name(f".{memory.name}.{os.getpid()}-{threading.get_ident()}")
             aside.write_text(sha256_of(archive), encoding="ascii")
             aside.replace(memory)
         return memory.read_text(encoding="ascii")
+
+
+def _identity(archive: Path) -> str:
+    """Another one when the archive lies elsewhere or is replaced."""
+    stat = archive.stat()
+    return _digest(str(archive.resolve()), str(stat.st_size), str(stat.st_mtime_ns))
 
 
 def _write_whole(path: Path, write: Callable[[IO[bytes]], None]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -33,10 +35,22 @@ CHECKS_VERSION = 2
 
 @dataclass(frozen=True)
 class Chunk:
-    """The items of one shard."""
+    """The items of one shard, packed: the process that hands them out holds those of a whole data set."""
 
     split: str
-    items: tuple[SourceItem, ...]
+    count: int
+    packed: bytes
+
+    @classmethod
+    def of(cls, split: str, items: Sequence[SourceItem]) -> Chunk:
+        """The chunk of these items."""
+        return cls(split, len(items), zlib.compress(pickle.dumps(tuple(items)), 1))
+
+    @property
+    def items(self) -> tuple[SourceItem, ...]:
+        """Unpacked anew at every call."""
+        found: tuple[SourceItem, ...] = pickle.loads(zlib.decompress(self.packed))
+        return found
 
 
 @dataclass(frozen=True)
@@ -207,14 +221,17 @@ def ingest_shards(
             raise DataError(
                 f"layout {layout!r} has no split {split!r}; it has {', '.join(reader.splits)}. Mend `splits`"
             )
-        items = reader.items(archives, split, options)
-        for item in items:
-            if split_of.setdefault(item.sample_id, split) != split:
-                raise DataError(
-                    f"{folder}: {item.sample_id!r} stands in {split_of[item.sample_id]} and in {split}. Take it out of one of them"
-                )
-        for number, start in enumerate(range(0, len(items), records_per_shard)):
-            chunk = tuple(items[start : start + records_per_shard])
+        # Taken from the end of a reversed list, so that each item is let go once it is packed.
+        items, number = list(reversed(reader.items(archives, split, options))), 0
+        while items:
+            chunk = items[: -records_per_shard - 1 : -1]
+            del items[-records_per_shard:]
+            for item in chunk:
+                if split_of.setdefault(item.sample_id, split) != split:
+                    raise DataError(
+                        f"{folder}: {item.sample_id!r} stands in {split_of[item.sample_id]} and in {split}. Take it out of one of them"
+                    )
             content = content_hash(split, [item.content() for item in chunk])
-            shards.append(ShardInput(split, f"part-{number:05d}", Chunk(split, chunk), content))
+            shards.append(ShardInput(split, f"part-{number:05d}", Chunk.of(split, chunk), content))
+            number += 1
     return shards

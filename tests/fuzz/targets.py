@@ -124,9 +124,11 @@ def of_file(name: str, read: Callable[[Path], Any]) -> Callable[[bytes], Any]:
 
 
 def read_archive(path: Path) -> None:
-    archives = Archives(path.parent)
-    for member in archives.members:
-        archives.read(member)
+    """As the process that lists them does, and as one that reads single files does."""
+    listing = Archives(path.parent, path.parent / "scratch")
+    for archives in (listing, Archives(path.parent, path.parent / "scratch", limits=None), Archives(path.parent)):
+        for member in listing.members:
+            archives.read(member)
 
 
 def read_heatmaps(data: bytes) -> Any:

@@ -166,9 +166,9 @@ def test_a_tar_reads_as_the_zip_of_the_same_files(tmp_path, ending, scratch):
         assert listed(Archives(tmp_path / "tar", place)) == listed(archives)
         assert before == {path: path.stat().st_mtime_ns for path in (tmp_path / "scratch/archives").iterdir()}
         assert {path.suffix for path in before} in (
-            {".zip", ".sha256", ".lock"},
-            {".json", ".sha256", ".lock"},
-        ) and len(before) == 3
+            {".zip", ".sha256", ".lock", ".places"},
+            {".json", ".sha256", ".lock", ".places"},
+        ) and len(before) == 4
 
 
 def test_the_same_archive_anywhere_has_one_scratch_file(tmp_path):
