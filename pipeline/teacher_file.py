@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from pipeline.errors import DataError
+from pipeline.shards.write import write_whole
 
 _KEY = "teacher"  # one metadata key: safetensors writes several in no fixed order
 _COUNTER = "num_batches_tracked"  # of batch norm; nothing reads it
@@ -118,9 +118,7 @@ def write_teacher(
     content = {"architecture": architecture, "options": asdict(options), "input": asdict(spec)}
     data = save(arrays, metadata={_KEY: json.dumps(content, sort_keys=True)})
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    aside.write_bytes(data)
-    aside.replace(path)
+    write_whole(path, data)
 
 
 def read_teacher(path: Path, *architectures: str) -> TeacherFile:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import json
 import logging
-import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,7 +18,7 @@ from torch._higher_order_ops.scan import scan
 from torch.nn import functional
 
 from pipeline.errors import DataError, ParamsError
-from pipeline.shards.write import write_whole
+from pipeline.shards.write import folder_aside, remove_leftovers, write_whole
 from pipeline.taxonomy import LabelSet
 from trainer.checkpoints import ModelCard, read_model
 from trainer.input_spec import InputSpec
@@ -68,7 +67,8 @@ def export_onnx(weights: Path, out: Path, from_pixels: bool = False) -> dict[str
         model = _exported(_Answers(_exportable(network), names, plain.spec), fed[0])
     model.metadata_props.update(metadata(card, network, from_pixels))
     out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as aside:
+    remove_leftovers(out)
+    with folder_aside(out) as aside:
         file = Path(aside) / "model.onnx"
         _save(model, file)
         _require_equal(file, weights, names, fed, expected)

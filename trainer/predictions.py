@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from itertools import chain, islice
 from pathlib import Path
@@ -12,7 +11,7 @@ import pyarrow as pa
 from lightning_fabric import Fabric
 
 from pipeline.shards.read import iter_rows
-from pipeline.shards.write import parquet_bytes, replace_folder, write_whole
+from pipeline.shards.write import folder_aside, parquet_bytes, remove_leftovers, replace_folder, write_whole
 
 PREDICTION_SCHEMA = pa.schema(
     [
@@ -38,7 +37,9 @@ def write_predictions(
     """
     if fabric.is_global_zero:
         out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=_parent(fabric, out), prefix=f".{out.name}.") as aside:
+        remove_leftovers(out)
+    fabric.barrier()  # the folder that the first process has made is where the others make theirs
+    with folder_aside(out) as aside:
         own, common = Path(aside) / out.name, Path(fabric.broadcast(aside))
         _write_shards(rows, own if fabric.world_size == 1 else common / f"{fabric.global_rank}", per_shard, row_group)
         fabric.barrier()
@@ -49,12 +50,6 @@ def write_predictions(
                 _write_shards(every, own, per_shard, row_group)
             replace_folder(own, out)
         fabric.barrier()
-
-
-def _parent(fabric: Fabric, out: Path) -> Path:
-    """The folder beside `out`, made by the first process."""
-    fabric.barrier()
-    return out.parent
 
 
 def _write_shards(rows: Iterator[dict[str, Any]], folder: Path, per_shard: int, row_group: int) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
@@ -17,6 +16,7 @@ from pipeline.errors import DataError, ParamsError
 from pipeline.export.names import Names
 from pipeline.images import encode_png
 from pipeline.params import Params
+from pipeline.shards.write import folder_aside, remove_leftovers
 from pipeline.taxonomy import KEYPOINT_SETS, KeypointSet, convert_keypoints
 from trainer.callbacks import Progress, no_progress
 from trainer.engine.device import build_fabric, repeatable
@@ -56,7 +56,8 @@ def submit(
     with repeatable(params.train.threads):
         bench = open_bench(params, model_file, shards_root, fabric, judged=False)
         out.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as aside:
+        remove_leftovers(out)
+        with folder_aside(out) as aside:
             folder = Path(aside) / "whole"
             folder.mkdir(mode=0o755)
             writer = SUBMISSIONS[params.evaluate.protocol](folder, bench.parser.keypoint_set)

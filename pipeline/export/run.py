@@ -25,7 +25,7 @@ from pipeline.export.webdataset import WebDataset
 from pipeline.records import Sample
 from pipeline.shards.manifest import MANIFEST_NAME, sha256_of
 from pipeline.shards.read import Shards
-from pipeline.shards.write import replace_folder
+from pipeline.shards.write import remove_leftovers, replace_folder
 from pipeline.taxonomy import LABEL_SETS
 
 FORMATS: Mapping[str, type[Format]] = {
@@ -64,7 +64,7 @@ def export(splits: Sequence[Shards], form: str, out: Path, progress: Callable[[i
     if not sum(len(shards) for shards in splits):
         raise DataError(f"{splits[0].folder}: no samples to export. Choose another split with --split")
     aside = out.with_name(f".{out.name}.new-{os.getpid()}")
-    shutil.rmtree(aside, ignore_errors=True)
+    remove_leftovers(out)
     try:
         aside.mkdir(parents=True)
         about = _fill(aside, out, splits, form, progress)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import io
 import os
 import shutil
+import tempfile
 import zipfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -64,24 +66,57 @@ def npz_bytes(arrays: Iterable[tuple[str, np.ndarray]], compress: bool) -> bytes
     return buffer.getvalue()
 
 
+def folder_aside(target: Path) -> tempfile.TemporaryDirectory[str]:
+    """A folder beside another in which that one's successor is made; gone when its block is left.
+
+    One that is left by a killed run is known by its name, see `remove_leftovers`.
+    """
+    return tempfile.TemporaryDirectory(prefix=f".{target.name}.new-", suffix=f"-{os.getpid()}", dir=target.parent)
+
+
 def replace_folder(new: Path, target: Path) -> None:
-    """Put a finished folder in another's place: the old one is moved aside first, so there is never half of each."""
+    """Put a finished folder in another's place; at no moment is there half of each.
+
+    Where the system can exchange two names, the old folder stands until the new one does. Elsewhere it is moved aside first,
+    and put back if the new one cannot be put there.
+    """
     target.parent.mkdir(parents=True, exist_ok=True)
+    if target.is_dir() and _exchanged(new, target):
+        shutil.rmtree(new, ignore_errors=True)
+        return
     old = target.with_name(f".{target.name}.old-{os.getpid()}")
-    if target.exists():
-        target.rename(old)
-    new.rename(target)
+    try:
+        if target.exists():
+            target.rename(old)
+        new.rename(target)
+    except BaseException:
+        if old.exists() and not target.exists():
+            old.rename(target)
+        raise
     shutil.rmtree(old, ignore_errors=True)
 
 
+_HERE, _EXCHANGE = -100, 2
+"""AT_FDCWD and RENAME_EXCHANGE of renameat2(2)."""
+
+
+def _exchanged(one: Path, other: Path) -> bool:
+    """Exchange two names in one step; False where the system or the file system cannot."""
+    exchange = getattr(ctypes.CDLL(None), "renameat2", None)
+    return exchange is not None and exchange(_HERE, os.fsencode(one), _HERE, os.fsencode(other), _EXCHANGE) == 0
+
+
 def remove_leftovers(target: Path) -> None:
-    """Remove what killed runs of this machine left beside a folder: their unfinished one, and the old one moved aside."""
+    """Remove what killed runs of this machine left beside a folder; an old one moved aside is put back if none took its place."""
     names = (f".{target.name}.new-", f".{target.name}.old-")
     for leftover in target.parent.iterdir() if target.parent.is_dir() else ():
         process = leftover.name.rpartition("-")[2]
         ours = leftover.name.startswith(names) and process.isdecimal()
         if ours and (int(process) == os.getpid() or not _runs(int(process))):
-            shutil.rmtree(leftover, ignore_errors=True)
+            if leftover.name.startswith(names[1]) and not target.exists():
+                leftover.rename(target)
+            else:
+                shutil.rmtree(leftover, ignore_errors=True)
 
 
 def _runs(process: int) -> bool:

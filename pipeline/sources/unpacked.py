@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO
@@ -13,6 +12,7 @@ from typing import IO
 from filelock import FileLock
 
 from pipeline.shards.manifest import sha256_of
+from pipeline.shards.write import write_whole
 
 
 def unpacked_folder(scratch: Path) -> Path:
@@ -57,9 +57,7 @@ class Unpacked:
         assert self._folder is not None
         memory = self._folder / f"{_identity(archive)}.sha256"
         if not memory.exists():
-            aside = memory.with_name(f".{memory.name}.{os.getpid()}-{threading.get_ident()}")
-            aside.write_text(sha256_of(archive), encoding="ascii")
-            aside.replace(memory)
+            write_whole(memory, sha256_of(archive).encode())
         return memory.read_text(encoding="ascii")
 
 

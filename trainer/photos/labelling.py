@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
@@ -25,7 +24,7 @@ from pipeline.rows import POSE_SCHEMA, SAMPLE_SCHEMA, sample_row
 from pipeline.shards.manifest import MANIFEST_NAME, Manifest, ShardEntry, sha256_of
 from pipeline.shards.read import read_rows
 from pipeline.shards.step import Finding, ShardInput, ShardReport, Step, content_hash, run_step
-from pipeline.shards.write import parquet_bytes, replace_folder
+from pipeline.shards.write import folder_aside, parquet_bytes, remove_leftovers, replace_folder
 from pipeline.steps.cutting import Scene
 from pipeline.steps.edges import edges_step
 from pipeline.steps.heatmaps import heatmaps_step
@@ -180,7 +179,8 @@ def label_photos(
     step = label_step(parser, out.name, rules)
     made = _Publisher(parser, out.name, scratch, engine)
     out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as aside:
+    remove_leftovers(out)
+    with folder_aside(out) as aside:
         work, new = Path(aside), Path(aside) / "new"
         labels, edges, joints, samples = (work / name for name in ("labels", "edges", "joints", "samples"))
         heatmaps = new / "heatmaps"

@@ -121,9 +121,12 @@ class ResultFolder:
 def _aside(path: Path) -> Iterator[IO[str]]:
     """A text file that takes its name when it is whole."""
     aside = path.with_name(f".{path.name}")
-    with aside.open("w", encoding="utf-8", newline="\n") as target:
-        yield target
-    aside.replace(path)
+    try:
+        with aside.open("w", encoding="utf-8", newline="\n") as target:
+            yield target
+        aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)
 
 
 def _claim(folder: Path, about: Mapping[str, Any]) -> None:

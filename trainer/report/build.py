@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 from string import Template
 
-from pipeline.shards.write import replace_folder, write_whole
+from pipeline.shards.write import folder_aside, remove_leftovers, replace_folder, write_whole
 from trainer.report.curves import curves_section
 from trainer.report.gallery import script_data, write_gallery
 from trainer.report.html import escape, join
@@ -34,7 +33,8 @@ def build_report(inputs: ReportInputs, out: Path) -> None:
         DataError: an input is missing, damaged, or does not belong to the others; the message says what makes it.
     """
     out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as aside:
+    remove_leftovers(out)
+    with folder_aside(out) as aside:
         folder = Path(aside) / out.name
         folder.mkdir()
         write_whole(folder / "index.html", _page(inputs, folder).encode("utf-8"))

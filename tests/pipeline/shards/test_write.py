@@ -4,13 +4,22 @@ import os
 import subprocess
 import sys
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.shards.write import npz_bytes, parquet_bytes, remove_leftovers, replace_folder, write_whole
+from pipeline.shards import write
+from pipeline.shards.write import (
+    folder_aside,
+    npz_bytes,
+    parquet_bytes,
+    remove_leftovers,
+    replace_folder,
+    write_whole,
+)
 
 MAKE = """
 import hashlib, time
@@ -90,6 +99,57 @@ def test_a_folder_takes_the_place_of_another(tmp_path):
     replace_folder(tmp_path / "new", tmp_path / "target")
     assert [path.name for path in tmp_path.iterdir()] == ["target"]
     assert [path.name for path in (tmp_path / "target").iterdir()] == ["new.txt"]
+
+
+@pytest.mark.parametrize("exchanging", [True, False])
+def test_the_old_folder_stands_until_the_new_one_does(tmp_path, monkeypatch, exchanging):
+    for name in ("target", "new"):
+        (tmp_path / name).mkdir()
+    if not exchanging:
+        monkeypatch.setattr(write, "_exchanged", lambda one, other: False)
+    stood = []
+
+    def looked(rename):
+        def renamed(self, target):
+            stood.append((tmp_path / "target").exists())
+            return rename(self, target)
+
+        return renamed
+
+    monkeypatch.setattr(Path, "rename", looked(Path.rename))
+    replace_folder(tmp_path / "new", tmp_path / "target")
+    assert stood == ([] if exchanging else [True, False])  # exchanged in one step, where that can be done
+    assert [path.name for path in tmp_path.iterdir()] == ["target"]
+
+
+def test_an_old_folder_comes_back_where_the_new_one_cannot_take_its_place(tmp_path, monkeypatch):
+    monkeypatch.setattr(write, "_exchanged", lambda one, other: False)
+    (tmp_path / "target").mkdir()
+    (tmp_path / "target" / "old.txt").write_text("old")
+    with pytest.raises(FileNotFoundError):
+        replace_folder(tmp_path / "missing", tmp_path / "target")
+    assert [path.name for path in tmp_path.rglob("*")] == ["target", "old.txt"]
+    # ... and where the process was killed between the two renamings, the next one puts it back.
+    gone = subprocess.run(
+        [sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True, check=True
+    )
+    (tmp_path / "target").rename(tmp_path / f".target.old-{int(gone.stdout)}")
+    remove_leftovers(tmp_path / "target")
+    assert [path.name for path in tmp_path.rglob("*")] == ["target", "old.txt"]
+
+
+def test_a_folder_aside_is_gone_after_its_block_and_known_as_a_leftover(tmp_path):
+    with folder_aside(tmp_path / "out") as aside:
+        assert Path(aside).parent == tmp_path and Path(aside).is_dir()
+    assert not list(tmp_path.iterdir())
+    code = (
+        "import os, sys; from pathlib import Path; from pipeline.shards.write import folder_aside; "
+        "aside = folder_aside(Path(sys.argv[1])); os._exit(0)"
+    )
+    subprocess.run([sys.executable, "-c", code, str(tmp_path / "out")], check=True)
+    assert len(list(tmp_path.iterdir())) == 1
+    remove_leftovers(tmp_path / "out")
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_folder_without_predecessor_gets_its_parents(tmp_path):
