@@ -8,10 +8,10 @@ from typing import Any
 
 import click
 import numpy as np
-from dvclive import Live
 
 from stages.context import Context, pass_context
 from stages.exclusive import exclusive
+from stages.plots import plots
 from stages.results import table
 from trainer.engine.device import build_fabric
 from trainer.evaluate import evaluate as evaluate_parser
@@ -70,13 +70,13 @@ def evaluate(context: Context, submission: Path | None) -> None:
         judged = run(progress)
     confusion = np.array(judged.pop("confusion"))
     context.write_metrics("evaluate", None, judged)
-    _write_plots(paths.plots("evaluate"), judged, confusion)
+    _write_plots(context, judged, confusion)
     context.say(table(judged))
 
 
-def _write_plots(folder: Path, judged: dict[str, Any], confusion: np.ndarray) -> None:
+def _write_plots(context: Context, judged: dict[str, Any], confusion: np.ndarray) -> None:
     """IoU per class and the confusion matrix, as `dvc plots` and the report read them."""
-    with Live(str(folder), dvcyaml=None, save_dvc_exp=False, report=None) as live:
+    with plots(context, "evaluate") as live:
         points = iou_points(judged["iou"])
         live.log_plot("iou", points, x="iou", y="class", template="iou_per_class", title="IoU per class, %")
         matrix = confusion_points(confusion, list(judged["iou"]))

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import click
 import torch
-from dvclive import Live
 
 from pipeline.errors import ParamsError
 from pipeline.shards.manifest import sha256_of
 from pipeline.sources.files import RemoteFile
 from stages.context import Context, pass_context
 from stages.exclusive import exclusive
+from stages.plots import plots
 from stages.training_line import training_line
 from stages.weights import published_file, weights_file
 from trainer.engine.device import build_fabric, peak_memory
@@ -44,7 +44,7 @@ def train(context: Context) -> None:
     if not fabric.is_global_zero:
         run()
         return
-    with Live(str(paths.plots("train")), dvcyaml=None, save_dvc_exp=False, report=None) as live:
+    with plots(context, "train") as live:
 
         def log(name: str, value: float, epoch: int) -> None:
             live.step = epoch
