@@ -21,6 +21,7 @@ from trainer.callbacks import Progress, no_progress
 from trainer.checkpoints import read_model
 from trainer.data.loading import JudgedData, JudgedItem, judged_loader
 from trainer.data.samples import ParsingSamples, split_hash
+from trainer.data.worker_errors import plain_worker_errors
 from trainer.engine.device import build_fabric, repeatable
 from trainer.metrics import ParsingMetrics
 from trainer.models import load_model
@@ -70,7 +71,8 @@ def evaluate(
         protocol = PROTOCOLS[params.evaluate.protocol](bench.parser.label_set, bench.parser.keypoint_set)
         counts = _Counts(protocol)
         rows = _judged_rows(bench, counts, images_root, progress)
-        write_predictions(bench.fabric, rows, out, params.shards.records_per_shard, params.shards.row_group)
+        with plain_worker_errors():
+            write_predictions(bench.fabric, rows, out, params.shards.records_per_shard, params.shards.row_group)
         counts = merged(bench.fabric, counts)
     judged = {"protocol": _protocol_block(bench, counts), **counts.protocol.compute()}
     return {**judged, "confusion": counts.protocol.parsing.confusion.tolist()}

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from pipeline.errors import DataError, ParamsError
+from pipeline.errors import DataError, ParamsError, WorkerDied
+
+_DIED = "DataLoader worker (pid"
+"""How torch begins to tell that a worker is no more."""
 
 
 @contextmanager
@@ -13,6 +16,9 @@ def plain_worker_errors() -> Iterator[None]:
     """Errors that are the user's to mend leave the block with their own message alone.
 
     A loader wraps what a worker raises: the message becomes the worker's traceback, whose last part is the message.
+
+    Raises:
+        WorkerDied: a worker process was killed.
     """
     try:
         yield
@@ -22,3 +28,10 @@ def plain_worker_errors() -> Iterator[None]:
         if not traceback:
             raise
         raise kind(message.strip()) from error
+    except RuntimeError as error:
+        if not str(error).startswith(_DIED):
+            raise
+        raise WorkerDied(
+            "a loader's worker process was killed, for lack of memory perhaps. Run the command again, it goes on with what is "
+            "not finished; fewer executor.loader_workers take less memory"
+        ) from error

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.params import DetectorFit, PoseFit
+from trainer.data.worker_errors import plain_worker_errors
 from trainer.engine.device import repeatable
 from trainer.teachers.checkpoint import FitState
 
@@ -48,11 +49,12 @@ def fit_network(
 
     Raises:
         FloatingPointError: the loss is not finite.
+        WorkerDied: a process that draws batches was killed.
     """
     optimizer = torch.optim.AdamW(_groups(network, section.weight_decay), lr=section.lr)
     average = {name: value.detach().clone() for name, value in network.state_dict().items()}
     state = FitState(network, optimizer, average)
-    with repeatable(section.threads):
+    with repeatable(section.threads), plain_worker_errors():
         first = state.resume(checkpoint, fingerprint)
         written = time.monotonic()
         _train_mode(network)

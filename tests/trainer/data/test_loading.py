@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.errors import DataError, ParamsError
+from pipeline.errors import DataError, ParamsError, WorkerDied
 from pipeline.images import encode_png
 from pipeline.params import Augment
 from pipeline.taxonomy import KEYPOINT_SETS, LABEL_SETS, LabelSet
@@ -24,6 +26,7 @@ from trainer.data.loading import JudgedData, judged_loader
 from trainer.data.order import local_order
 from trainer.data.samples import ParsingSamples
 from trainer.data.training_data import TrainingData, training_loader
+from trainer.data.worker_errors import plain_worker_errors
 from trainer.input_spec import input_spec
 
 LIP, LIP16 = LABEL_SETS["lip"], KEYPOINT_SETS["lip16"]
@@ -257,6 +260,26 @@ def test_judged_items_keep_the_crops_size_and_the_way_back(toy):
     assert items[1].mask.shape == (40, 40)
     corner = items[1].to_input[0] @ [-0.5, -0.5, 1]  # a square crop in the middle of an upright input
     np.testing.assert_allclose(corner, [-0.5, 7.5])
+
+
+class Deadly(torch.utils.data.Dataset):
+    """Items at the second of which their worker is killed."""
+
+    def __len__(self) -> int:
+        return 4
+
+    def __getitem__(self, index: int) -> int:
+        if index == 1:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return index
+
+
+def test_a_loaders_worker_that_is_killed_is_told_in_one_line():
+    with pytest.raises(WorkerDied, match=r"a loader's worker process was killed.*Run the command again"):
+        with plain_worker_errors():
+            list(judged_loader(Deadly(), 1, 1))
+    with pytest.raises(RuntimeError, match="another"), plain_worker_errors():
+        raise RuntimeError("another")
 
 
 def test_official_feeding_is_bgr_with_the_mean_in_rgb_order():
