@@ -30,8 +30,8 @@ def init_dataset(context: Context, place: Path, name: str | None) -> None:
     with context.counted_progress(f"init-dataset {name}", "files") as progress:
         inferred = infer_dataset(place, name, context.params.seed, progress)
     files = _files(inferred, label_file, joint_file)
-    for file in files:
-        if file.exists():
+    for file, text in files.items():
+        if file.exists() and file.read_bytes() != text.encode():  # a run that was stopped has left the same
             raise ParamsError(f"{file}: is there already. Take it away, or give another --name")
     parts = label_file.as_posix() if label_file in files else inferred.parts.name
     joints = None if inferred.joints is None else inferred.joints.name

@@ -102,6 +102,7 @@ def test_what_is_wrong_is_told_in_one_line_and_nothing_is_written(project, argum
 def test_a_name_that_is_taken_is_refused(project):
     assert run("init-dataset", "../My photos", "--name", "shop").exit_code == 0
     before = Path("params.yaml").read_bytes(), Path("data/label_sets/shop.yaml").read_bytes()
+    Path("data/label_sets/shop.yaml").write_text("names: [background, mine]\n")
     again = run("init-dataset", "../My photos", "--name", "shop")
     assert again.exit_code == 2 and "data/label_sets/shop.yaml: is there already" in again.stderr
     os.remove("data/label_sets/shop.yaml")
@@ -109,6 +110,15 @@ def test_a_name_that_is_taken_is_refused(project):
     again = run("init-dataset", "../My photos", "--name", "shop")
     assert again.exit_code == 2 and "datasets.shop is there already" in again.stderr
     assert not Path("data/label_sets/shop.yaml").exists()
+
+
+def test_a_run_that_was_stopped_before_its_entry_is_run_again(project):
+    params = Path("params.yaml").read_bytes()
+    assert run("init-dataset", "../My photos", "--name", "shop").exit_code == 0
+    written = Path("params.yaml").read_bytes()
+    Path("params.yaml").write_bytes(params)  # as a run leaves it that has only written the label set
+    assert run("init-dataset", "../My photos", "--name", "shop").exit_code == 0
+    assert Path("params.yaml").read_bytes() == written
 
 
 def test_a_folder_whose_name_is_no_name_needs_one(project):
