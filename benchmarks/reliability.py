@@ -1,271 +1,302 @@
-"""Each fault into each stage, and whether anything was lost: writes docs/reliability.md and benchmarks/results/reliability.json.
+"""Faults into every stage and SIGTERM into every command, and whether anything was lost: docs/reliability.md.
 
-    python benchmarks/reliability.py                      every stage; about half an hour on two cores
-    python benchmarks/reliability.py --stages edges crop  these only; the page is left as it was
+    python benchmarks/reliability.py                              everything; three quarters of an hour on two cores
+    python benchmarks/reliability.py --stages edges "crop cihp"   these alone; what the page says of the others stays
+    python benchmarks/reliability.py --stages commands            SIGTERM into every command alone
 
 On a small project of drawn people every stage is run undisturbed, then, from the same state before it, with an I/O error, a full disk,
-short writes, SIGKILL and SIGTERM at writes spread over its run, in a worker process that dies or hangs, and, where it has a network,
-with one that raises on an image. After each fault it is run again. Told are the exit code and the last line on stderr; whether
-what stood at the outputs' place was whole (as before, or complete); the samples that the rerun lacks; and whether its outputs are the
-undisturbed run's, byte for byte.
+short writes, SIGKILL and SIGTERM at writes and renamings spread over its run, with a worker process that dies, hangs or cannot write, and
+with a network that raises; what is to be withstood stands on the page. Writes benchmarks/results/reliability.json and the page; exit code
+1 where something was lost, or where fewer than ten faults struck in a stage.
 """
 
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
-import os
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
+from fault_runs import ROOT, TOOLS, Fault, content, files_below, run
+from reliability_page import Outcome, Stopped, lacking, page
+from stopping import stop_all
 
 from pipeline.shards.manifest import MANIFEST_NAME, Manifest
+from pipeline.sources.archives import Archives
 
-ROOT = Path(__file__).resolve().parents[1]
-FAULTS = ROOT / "tests/faults/site"
-RESULT, PAGE = Path("benchmarks/results/reliability.json"), Path("docs/reliability.md")
-PATIENCE_S, HANG_S = 600, 20
-STAGES = (
-    "download lip", "download cihp", "download coco", "ingest lip", "ingest cihp", "ingest coco", "fit_detector", "fit_pose", "crop lip",
-    "crop cihp", "edges lip", "edges cihp", "pose lip", "pose cihp", "heatmaps lip", "heatmaps cihp", "shard lip", "shard cihp", "train",
-    "evaluate", "report",
-)  # fmt: skip
-"""The stages in order, each with its data set; those of one name are one row family of the table."""
-JUDGED = (
-    "download lip", "ingest lip", "fit_detector", "fit_pose", "crop cihp", "edges lip", "pose cihp", "heatmaps lip", "shard lip", "train",
-    "evaluate", "report",
-)  # fmt: skip
-"""The stages into which faults are put."""
-SMALL = (
-    "datasets.lip.images={train: 12, val: 4}", "datasets.cihp.images={train: 4, val: 2}", "pose.judge=4",
-    "teacher_datasets.coco.images={train: 2, val: 6}", "shards={records_per_shard: 4, row_group: 2}", "executor.workers=2",
-    "train.input_size=[64, 48]", "train.channels=16", "train.epochs=2", "train.warmup_steps=0",
-)  # fmt: skip
+RESULT, PAGE = ROOT / "benchmarks/results/reliability.json", ROOT / "docs/reliability.md"
+COMMANDS = "commands"
+PHOTOS = 5
 
 
-class Fault(NamedTuple):
-    """A fault: its kind, at which write (or image), and whether in a worker."""
-
-    kind: str
-    at: int
-    worker: bool = False
-
-    def __str__(self) -> str:
-        what = {
-            "error": "I/O error", "full": "disk full", "short": "short writes", "kill": "SIGKILL", "term": "SIGTERM", "hang": "hangs",
-            "teacher": "network raises",
-        }[self.kind]  # fmt: skip
-        return f"{'worker: ' if self.worker else ''}{what} at {'call' if self.kind == 'teacher' else 'write'} {self.at}"
-
-
-class Outcome(NamedTuple):
-    """What became of a stage with a fault.
+class Stage(NamedTuple):
+    """A command as it is run.
 
     Attributes:
-        code: of the disturbed run.
-        told: its last line on stderr.
-        whole: the outputs' place held what it held before, or all of the new.
-        lost: samples that the rerun lacks.
-        equal: the rerun's outputs are the undisturbed run's.
-        rerun: exit code of the rerun.
+        words: of the command line.
+        faults: are put into it.
+        settings: parameters that are its alone.
+        out: its outputs' place, where it is no stage of dvc.yaml.
+        by_file: it writes file by file; else a folder appears whole or not at all.
+        aside: the next stage goes on without what it did.
     """
 
-    stage: str
-    fault: str
-    code: int
-    told: str
-    whole: bool
-    lost: int
-    equal: bool
-    rerun: int
+    words: tuple[str, ...]
+    faults: bool = False
+    settings: tuple[str, ...] = ()
+    out: str = ""
+    by_file: bool = False
+    aside: bool = False
 
 
-def command(stage: str, folder: Path) -> list[str]:
-    name, _, dataset = stage.partition(" ")
-    options = [word for value in SMALL for word in ("--set", value)]
-    call = "from stages.cli import main; main()"
-    return [
-        sys.executable, "-c", call, "--quiet", "--params", str(ROOT / "params.yaml"), "--root", str(folder), *options,
-        name.replace("_", "-"), *([dataset] if dataset else []),
-    ]  # fmt: skip
+def _fit(key: str, steps: int) -> tuple[str, ...]:
+    return (f"{key}.weights=fit", f"{key}.fit.steps={steps}", f"{key}.fit.batch_size=1", f"{key}.fit.warmup_steps=0")
 
 
-def run(stage: str, folder: Path, fault: Fault | None = None, count: Path | None = None) -> tuple[int, str]:
-    """Exit code and last line on stderr of a stage; one that hangs is sent SIGTERM, as a person would."""
-    environment = {
-        **os.environ,
-        "PYTHONPATH": f"{FAULTS}{os.pathsep}{ROOT}",
-        "OMP_NUM_THREADS": "1",
-        "DVC_NO_ANALYTICS": "1",
-    }
-    if count is not None:
-        environment |= {"FAULT": f"count:0:{folder}", "FAULT_COUNT": str(count)}
-    if fault is not None:
-        environment["FAULT"] = f"{fault.kind}:{fault.at}:{folder}{':worker' if fault.worker else ''}"
-    running = subprocess.Popen(command(stage, folder), cwd=folder, env=environment, stderr=subprocess.PIPE, text=True)
-    try:
-        told = running.communicate(timeout=HANG_S if fault is not None and fault.kind == "hang" else PATIENCE_S)[1]
-    except subprocess.TimeoutExpired:
-        running.send_signal(signal.SIGTERM)
-        begun = time.monotonic()
-        told = running.communicate()[1]
-        if time.monotonic() - begun > 5:
-            told += f"took {time.monotonic() - begun:.0f} s to stop"
-    lines = [line for line in told.splitlines() if line.strip()]
-    return running.returncode, lines[-1].replace(str(folder), ".") if lines else ""
+STAGES = {
+    "download": Stage(("download", "lip"), faults=True),
+    "download cihp": Stage(("download", "cihp")),
+    "download coco": Stage(("download", "coco")),
+    "check": Stage(("check", "lip"), faults=True, out="data/check/lip", by_file=True),
+    "ingest": Stage(("ingest", "lip"), faults=True),
+    "ingest cihp": Stage(("ingest", "cihp")),
+    "ingest coco": Stage(("ingest", "coco")),
+    "fit_detector": Stage(("fit-detector",), faults=True, settings=_fit("detector", 3), aside=True),
+    "fit_pose": Stage(("fit-pose",), faults=True, settings=_fit("pose", 3), aside=True),
+    "fit_detector given": Stage(("fit-detector",)),
+    "fit_pose given": Stage(("fit-pose",)),
+    "crop": Stage(("crop", "lip"), faults=True),
+    "crop annotated": Stage(("crop", "cihp"), faults=True, settings=("detector.backend=annotated",), aside=True),
+    "crop found": Stage(("crop", "cihp"), faults=True),
+    "edges": Stage(("edges", "lip"), faults=True),
+    "pose": Stage(("pose", "lip"), faults=True),
+    "pose found": Stage(("pose", "cihp"), faults=True),
+    "heatmaps": Stage(("heatmaps", "lip"), faults=True),
+    "shard": Stage(("shard", "lip"), faults=True),
+    "train": Stage(("train",), faults=True),
+    "evaluate": Stage(("evaluate",), faults=True),
+    "report": Stage(("report",), faults=True),
+    "label": Stage(("label", "photos", "--out", "labelled/mine"), faults=True, out="labelled/mine"),
+    "predict": Stage(("predict", "photos", "--out", "predicted"), faults=True, out="predicted", by_file=True),
+    "export": Stage(("export", "lip", "--format", "folder", "--out", "exported"), faults=True, out="exported"),
+}
+"""In order; each needs those before it."""
+JUDGED = tuple(name for name, stage in STAGES.items() if stage.faults)
 
 
-def outputs(stage: str, graph: dict[str, Any]) -> list[str]:
-    """The places of a stage's outs and metrics, from dvc.yaml."""
-    name, _, dataset = stage.partition(" ")
-    family = f"teacher_{name}" if dataset == "coco" else name
-    entry = graph[family]
-    content = entry.get("do", entry)
-    listed = [*content.get("outs", []), *content.get("metrics", [])]
+def outputs(stage: Stage, graph: dict[str, Any]) -> list[str]:
+    """The places of a stage's outs and metrics."""
+    if stage.out:
+        return [stage.out]
+    name, dataset = stage.words[0].replace("-", "_"), stage.words[-1]
+    entry = graph[f"teacher_{name}" if dataset == "coco" else name]
+    told = entry.get("do", entry)
+    listed = [*told.get("outs", []), *told.get("metrics", [])]
     return [(next(iter(one)) if isinstance(one, dict) else one).replace("${key}", dataset) for one in listed]
 
 
-def content(folder: Path, places: Sequence[str]) -> dict[str, str]:
-    """File -> SHA-256 of all files at the places."""
-    files = [file for place in places for file in _files(folder / place)]
-    return {str(file.relative_to(folder)): hashlib.sha256(file.read_bytes()).hexdigest() for file in sorted(files)}
-
-
-def _files(place: Path) -> Iterator[Path]:
-    yield from (file for file in ([place] if place.is_file() else place.rglob("*")) if file.is_file())
-
-
 def samples(folder: Path, places: Sequence[str]) -> int:
-    """Records in the manifests at the places."""
-    return sum(Manifest.read(file.parent).records for place in places for file in (folder / place).rglob(MANIFEST_NAME))
+    """Records in the manifests at the places, as far as they can be read."""
+    manifests = [file.parent for place in places for file in (folder / place).rglob(MANIFEST_NAME)]
+    return sum(Manifest.read(place).records for place in manifests)
 
 
-def faults(writes: int, stage: str) -> list[Fault]:
-    """Ten faults at least, spread over the stage's writes."""
-    places = sorted({1 + round(share * (writes - 1)) for share in (0, 0.2, 0.45, 0.7, 0.95)})
-    chosen = (
-        [Fault("kill", at) for at in places]
-        + [Fault("term", at) for at in places[:3]]
-        + [Fault("error", at) for at in places[:3]]
-    )
-    chosen += [Fault("full", places[0]), Fault("full", places[len(places) // 2]), Fault("short", 1)]
-    if stage.partition(" ")[0] in ("ingest", "edges", "heatmaps", "shard"):
-        chosen += [Fault("kill", 1, True), Fault("error", 2, True), Fault("hang", 1, True)]
-    if stage in ("crop cihp", "pose cihp"):
-        chosen.append(Fault("teacher", 3))
+def faults(events: str) -> list[Fault]:
+    """Faults spread over a stage's events, given as the letters that tests/faults/site writes."""
+    writes = events.count("w")
+
+    def at(*shares: float) -> list[int]:
+        return sorted({1 + round(share * (writes - 1)) for share in shares})
+
+    chosen = [Fault("kill", place) for place in at(0.3, 0.7, 1)]
+    chosen += [Fault("term", place) for place in at(0.5, 1)]
+    chosen += [Fault("error", place) for place in at(0.25, 0.6, 0.9)]
+    chosen += [Fault("full", place) for place in at(0.4, 0.85)] + [Fault("short", 1)]
+    if "A" in events:
+        chosen += [Fault("kill", 1, "answer", True), Fault("hang", 1, "answer", True)]
+    if "W" in events:
+        chosen += [Fault("error", 1, "write", True), Fault("kill", 2, "write", True)]
+    if calls := events.count("c"):
+        chosen.append(Fault("raise", 1 + calls // 2, "call"))
     return chosen
 
 
-def disturbed(
-    stage: str, fault: Fault, before: Path, after: dict[str, str], places: Sequence[str], records: int
-) -> Outcome:
-    """One fault into a copy of the state before the stage."""
-    with tempfile.TemporaryDirectory(prefix="reliability-") as scratch:
-        folder = Path(scratch) / "project"
-        shutil.copytree(before, folder)
-        untouched = content(folder, places)
-        code, told = run(stage, folder, fault)
-        found = content(folder, places)
-        whole = all(_part(found, place) in (_part(untouched, place), _part(after, place)) for place in places)
-        rerun, _ = run(stage, folder)
-        return Outcome(
-            stage,
-            str(fault),
-            code,
-            told[:160],
-            whole,
-            records - samples(folder, places),
-            content(folder, places) == after,
-            rerun,
+class Undisturbed(NamedTuple):
+    """A stage's run without a fault: the project before and after it, and the places of its outputs."""
+
+    name: str
+    before: Path
+    after: Path
+    places: list[str]
+
+    def outcome(self, fault: Fault) -> Outcome:
+        """What comes of a fault from the same state."""
+        stage = STAGES[self.name]
+        with tempfile.TemporaryDirectory(prefix="reliability-") as scratch:
+            folder = Path(scratch) / "project"
+            shutil.copytree(self.before, folder)
+            ran = run(stage.words, folder, stage.settings, fault)
+            whole = all(self._whole(folder, place, stage.by_file) for place in self.places)
+            # What is killed cannot clean up; the rerun does.
+            killed = fault.kind == "kill" or fault.worker
+            left = "" if killed else _first(hidden(folder) - hidden(self.before))
+            rerun = run(stage.words, folder, stage.settings) if ran.code else None
+            strays = outside_scratch(folder) - outside_scratch(self.after)
+            return Outcome(
+                self.name, fault.column, str(fault), ran.struck, ran.code, ran.told[:160], ran.stopped, whole,
+                ran.alive or (rerun is not None and rerun.alive), None if rerun is None else rerun.code,
+                samples(self.after, self.places) - samples(folder, self.places),
+                content(folder, self.places) == content(self.after, self.places), left or _first(strays),
+            )  # fmt: skip
+
+    def _whole(self, folder: Path, place: str, by_file: bool) -> bool:
+        found, old, new = (content(one, [place]) for one in (folder, self.before, self.after))
+        if not by_file:
+            return found in (old, new)
+        return all(
+            digest in (old.get(name), new.get(name)) or _begins(folder / name, self.after / name)
+            for name, digest in found.items()
         )
 
 
-def _part(files: dict[str, str], place: str) -> dict[str, str]:
-    return {name: digest for name, digest in files.items() if name == place or name.startswith(f"{place}/")}
+def _begins(part: Path, whole: Path) -> bool:
+    """Whether a list that grows by lines is the beginning of another."""
+    return part.suffix == ".jsonl" and whole.is_file() and whole.read_bytes().startswith(part.read_bytes())
 
 
-def judge(chosen: Sequence[str], workers: int) -> list[Outcome]:
-    """Run all stages undisturbed, and put the faults into the chosen ones."""
+def _first(files: set[str]) -> str:
+    return min(files, default="")
+
+
+def hidden(folder: Path) -> set[str]:
+    """Files with names that say that they are not finished."""
+    names = (file.relative_to(folder) for file in files_below(folder))
+    return {
+        str(name) for name in names if any(part.startswith(".") for part in name.parts) and name.parts[0] not in TOOLS
+    }
+
+
+def outside_scratch(folder: Path) -> set[str]:
+    """All files but those of the scratch folder and the tools' own."""
+    names = (file.relative_to(folder) for file in files_below(folder))
+    return {str(name) for name in names if name.parts[:2] != ("data", "scratch") and name.parts[0] not in TOOLS}
+
+
+def put_old(before: Path, after: Path, places: Sequence[str]) -> None:
+    """Let other outputs stand at the outputs' place: older ones, which a run replaces."""
+    for place in places:
+        old = before / place / "old.txt" if (after / place).is_dir() else before / place
+        old.parent.mkdir(parents=True, exist_ok=True)
+        old.write_text("old\n")
+
+
+def begin(folder: Path) -> None:
+    """A project without data, in git and DVC as its own are."""
+    folder.mkdir()
+    for command in (["git"], [sys.executable, "-m", "dvc"]):
+        subprocess.run([*command, "init", "-q"], cwd=folder, check=True)
+    shutil.copy(ROOT / "params.yaml", folder)
+
+
+def put_photos(folder: Path) -> None:
+    """Some photos of data set cihp as photos of one's own."""
+    archives = Archives(folder / "data/raw/cihp")
+    (folder / "photos").mkdir()
+    for number, member in enumerate([one for one in archives.members if one.path.endswith(".jpg")][:PHOTOS]):
+        (folder / "photos" / f"{number}.jpg").write_bytes(archives.read(member))
+
+
+def judge(chosen: Sequence[str], workers: int, keep: Callable[[str, Any], None]) -> None:
+    """Run all stages undisturbed, put faults into the chosen ones, and stop every command if that is chosen.
+
+    Args:
+        workers: faults tried side by side.
+        keep: told a stage, or COMMANDS, and what came of it.
+    """
     graph = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
-    outcomes: list[Outcome] = []
+    last = len(STAGES) if COMMANDS in chosen else 1 + max(list(STAGES).index(name) for name in chosen)
     with tempfile.TemporaryDirectory(prefix="reliability-") as scratch:
         folder, before = Path(scratch) / "project", Path(scratch) / "before"
-        folder.mkdir()
-        subprocess.run(["git", "init", "-q"], cwd=folder, check=True)
-        last = max(STAGES.index(stage) for stage in chosen)
-        for stage in STAGES[: last + 1]:
-            places, count = outputs(stage, graph), Path(scratch) / "writes"
-            if stage in chosen:
-                shutil.copytree(folder, before)
-            code, told = run(stage, folder, count=count)
-            if code:
-                raise SystemExit(f"{stage} failed undisturbed: {told}")
-            if stage not in chosen:
+        begin(folder)
+        for name, stage in list(STAGES.items())[:last]:
+            if stage.aside and name not in chosen:
                 continue
-            after, records = content(folder, places), samples(folder, places)
-            injected = faults(max(map(int, count.read_text().split())), stage)
-            count.unlink()
-            with ThreadPoolExecutor(workers) as pool:
-                tried = partial(disturbed, stage, before=before, after=after, places=places, records=records)
-                for outcome in pool.map(tried, injected):
-                    outcomes.append(outcome)
-                    verdict = "equal" if outcome.equal and outcome.whole and not outcome.lost else "NOT EQUAL"
-                    print(f"{stage}, {outcome.fault}: exit {outcome.code}, then {outcome.rerun}: {verdict}", flush=True)
-            shutil.rmtree(before)
-    return outcomes
+            if stage.words[1:2] == ("photos",) and not (folder / "photos").is_dir():
+                put_photos(folder)
+            shutil.copytree(folder, before)
+            ran = run(stage.words, folder, stage.settings, Fault("count", 0))
+            if ran.code:
+                raise SystemExit(f"{name} failed undisturbed: {ran.told}")
+            if name in chosen:
+                places = outputs(stage, graph)
+                if not stage.out:
+                    put_old(before, folder, places)
+                undisturbed = Undisturbed(name, before, folder, places)
+                with ThreadPoolExecutor(workers) as pool:
+                    keep(name, [one._asdict() for one in map(_told, pool.map(undisturbed.outcome, faults(ran.events)))])
+            if stage.aside:
+                shutil.rmtree(folder)
+                before.rename(folder)
+            else:
+                shutil.rmtree(before)
+        if COMMANDS in chosen:
+            keep(COMMANDS, [one._asdict() for one in stop_all(folder, workers)])
 
 
-def page(outcomes: Sequence[Outcome]) -> str:
-    """docs/reliability.md."""
-    good = sum(one.whole and one.equal and not one.lost for one in outcomes)
-    lines = [
-        "# What faults do to the stages",
-        "Written by `benchmarks/reliability.py`, as found: each fault into each stage of a small project of drawn people, then the stage "
-        "once more. *Whole*: the outputs' place held what it had held before, or all of the new. *Lost*: samples that the rerun lacks. "
-        "*Equal*: the rerun's outputs are those of an undisturbed run, byte for byte. A negative exit code is the signal's number.",
-        f"{len(outcomes)} faults into {len({one.stage for one in outcomes})} stages; {good} times whole, nothing lost, equal.",
-        "\n".join(
-            ["| stage | fault | exit | told | whole | lost | equal after a rerun |", "|---|---|---:|---|---|---:|---|"]
-            + [
-                f"| {one.stage} | {one.fault} | {one.code} | {one.told.replace('|', '/') or '–'} | {_yes(one.whole)} | {one.lost} | {_yes(one.equal)} |"
-                for one in outcomes
-            ]
-        ),
-    ]
-    return "\n\n".join(lines) + "\n"
+def _told(one: Outcome) -> Outcome:
+    if one.struck:
+        stopped = "" if one.stopped is None else f", stopped after {one.stopped:.1f} s"
+        verdict = "as it should be" if one.good else f"NOT: {one}"
+        print(f"{one.stage}, {one.fault}: exit {one.code}{stopped}, then {one.rerun}: {verdict}", flush=True)
+    else:
+        print(f"{one.stage}, {one.fault}: did not strike", flush=True)
+    return one
 
 
-def _yes(value: bool) -> str:
-    return "yes" if value else "**no**"
+def _keep(results: dict[str, Any], name: str, found: Any) -> None:
+    results[name] = found
+    RESULT.parent.mkdir(parents=True, exist_ok=True)
+    RESULT.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+
+
+def read(results: dict[str, Any]) -> tuple[list[Outcome], list[Stopped]]:
+    """What stands in the results' file, stages in their order."""
+    outcomes = [Outcome(**one) for name in JUDGED for one in results.get(name, [])]
+    stopped = [Stopped(**{key: tuple(value) if isinstance(value, list) else value for key, value in one.items()})
+               for one in results.get(COMMANDS, [])]  # fmt: skip
+    return outcomes, stopped
+
+
+def verdict(outcomes: Sequence[Outcome], stopped: Sequence[Stopped], stages: Sequence[str]) -> list[str]:
+    """What is not as it should be, a line each."""
+    bad = [f"{one.stage}, {one.fault}: {one}" for one in outcomes if one.struck and not one.good]
+    bad += [f"hpp {one.command}: {one}" for one in stopped if not one.good]
+    return bad + [f"{stage}: only {count} faults struck" for stage, count in lacking(outcomes, stages).items()]
 
 
 def main() -> None:
+    parts = (*JUDGED, COMMANDS)
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "--stages", nargs="+", choices=JUDGED, default=list(JUDGED), metavar="STAGE", help=", ".join(JUDGED)
-    )
+    parser.add_argument("--stages", nargs="+", choices=parts, default=parts, metavar="STAGE", help=", ".join(parts))
     parser.add_argument("--workers", type=int, default=2, help="faults tried side by side")
     chosen = parser.parse_args()
-    outcomes = judge(chosen.stages, chosen.workers)
-    bad = [one for one in outcomes if not (one.whole and one.equal and not one.lost)]
-    if set(chosen.stages) == set(JUDGED):
-        RESULT.parent.mkdir(parents=True, exist_ok=True)
-        RESULT.write_text(json.dumps([one._asdict() for one in outcomes], indent=1) + "\n", encoding="utf-8")
-        PAGE.write_text(page(outcomes), encoding="utf-8")
-    for one in bad:
-        print(f"{one.stage}, {one.fault}: whole {one.whole}, lost {one.lost}, equal {one.equal}: {one.told}")
-    print(f"{len(outcomes)} faults, {len(bad)} with a loss or a difference")
+    results = json.loads(RESULT.read_text(encoding="utf-8")) if RESULT.is_file() else {}
+    judge(chosen.stages, chosen.workers, partial(_keep, results))
+    outcomes, stopped = read(results)
+    PAGE.write_text(page(outcomes, stopped), encoding="utf-8")
+    bad = verdict(outcomes, stopped, [name for name in JUDGED if name in results])
+    print("\n".join(bad))
+    print(
+        f"{sum(one.struck for one in outcomes)} faults struck, {len(stopped)} commands stopped; {len(bad)} not as it should be"
+    )
     sys.exit(1 if bad else 0)
 
 
