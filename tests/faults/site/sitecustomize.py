@@ -40,7 +40,7 @@ class _Events:
         """A forked process is a worker."""
         self.worker, self.counts = True, {}
 
-    def happens(self, event, file=None):
+    def happens(self, event, file=None, renaming=False):
         """Count an event; the fault strikes if its turn has come. Whether it goes on from now on."""
         self.counts[event] = self.counts.get(event, 0) + 1
         kind = self.fault["kind"]
@@ -50,7 +50,8 @@ class _Events:
         if event != self.fault["on"] or self.worker != self.fault["worker"]:
             return False
         turn = self.counts[event] - self.fault["at"]
-        if turn < 0 or (turn > 0 and kind not in ("full", "short")):
+        lasting = kind in ("full", "short")
+        if turn < 0 or (turn > 0 and not lasting) or (lasting and renaming):
             return False
         if not self.struck:
             self.struck = True
@@ -106,7 +107,7 @@ def faulty_renaming(name):
 
     def renamed(source, target, **places):
         if EVENTS.below(source):
-            EVENTS.happens("write", source)
+            EVENTS.happens("write", source, renaming=True)
         return _renamings[name](source, target, **places)
 
     return renamed
