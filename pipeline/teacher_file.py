@@ -14,7 +14,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from pipeline.errors import DataError
-from pipeline.shards.write import write_whole
+from pipeline.shards.write import replace_file
 
 _KEY = "teacher"  # one metadata key: safetensors writes several in no fixed order
 _COUNTER = "num_batches_tracked"  # of batch norm; nothing reads it
@@ -118,7 +118,7 @@ def write_teacher(
     content = {"architecture": architecture, "options": asdict(options), "input": asdict(spec)}
     data = save(arrays, metadata={_KEY: json.dumps(content, sort_keys=True)})
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, data)
+    replace_file(path, data)
 
 
 def read_teacher(path: Path, *architectures: str) -> TeacherFile:

@@ -14,7 +14,7 @@ from pipeline.execution import Files
 from pipeline.quality.verdict import Line, refuse, summary, table
 from pipeline.quality.whole_set import check_set, listed_images
 from pipeline.shards.step import Finding, ShardInput, ShardReport
-from pipeline.shards.write import write_whole
+from pipeline.shards.write import replace_file
 from pipeline.sources.archives import Archives
 from pipeline.steps.ingest import CheckWork, check_keypoint_set, chunk_reader, ingest_shards, source_files
 from stages.context import Context, pass_context
@@ -93,7 +93,7 @@ def _write(
         "checks": summary(lines),
         **about,
     }
-    write_whole(folder / "check.json", (json.dumps(content, indent=2) + "\n").encode())
+    replace_file(folder / "check.json", (json.dumps(content, indent=2) + "\n").encode())
     kinds = {
         "rejects": [(split, report.rejects) for split, report in reports.items()],
         "outcomes": [(split, [*report.outcomes, *found[split]]) for split, report in reports.items()],
@@ -104,4 +104,4 @@ def _write(
             for split, own in findings
             for one in own
         )
-        write_whole(folder / f"{kind}.jsonl", text.encode())
+        replace_file(folder / f"{kind}.jsonl", text.encode())

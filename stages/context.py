@@ -99,11 +99,11 @@ class Context:
 
     def write_metrics(self, stage: str, dataset: str | None, values: Mapping[str, Any]) -> None:
         """The stage's metrics, rounded to four places and in a fixed order, so that differences are differences."""
-        from pipeline.shards.write import write_whole  # and with it Arrow, which `hpp --help` does without
+        from pipeline.shards.write import replace_file  # and with it Arrow, which `hpp --help` does without
 
         path = self.paths.metrics(stage, dataset)
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, (json.dumps(_rounded(values), indent=2, sort_keys=True) + "\n").encode())
+        replace_file(path, (json.dumps(_rounded(values), indent=2, sort_keys=True) + "\n").encode())
 
 
 class _PlainProgress:

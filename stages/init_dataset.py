@@ -10,7 +10,7 @@ import click
 from pipeline.datasets.infer import Inferred, infer_dataset, source_of
 from pipeline.datasets.infer.entry import dataset_entry, keypoint_set_text, label_set_text, with_entry
 from pipeline.errors import ParamsError
-from pipeline.shards.write import write_whole
+from pipeline.shards.write import replace_file
 from pipeline.taxonomy import KEYPOINT_SETS, LABEL_SETS
 from stages.context import Context, pass_context
 
@@ -41,8 +41,8 @@ def init_dataset(context: Context, place: Path, name: str | None) -> None:
     params = with_entry(context.params_file.read_bytes().decode(), name, entry, str(context.params_file))
     for file, text in files.items():
         file.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(file, text.encode())
-    write_whole(context.params_file, params.encode())
+        replace_file(file, text.encode())
+    replace_file(context.params_file, params.encode())
     _tell(context, name, inferred, [f"datasets.{name} in {context.params_file}", *map(str, files)])
 
 

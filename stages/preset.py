@@ -6,7 +6,7 @@ import click
 
 from pipeline.errors import ParamsError
 from pipeline.params.presets import Change, preset_names, read_preset, with_preset
-from pipeline.shards.write import write_whole
+from pipeline.shards.write import replace_file
 from stages.context import Context, pass_context
 from stages.paths import PRESETS
 
@@ -30,7 +30,7 @@ def preset(context: Context, name: str | None) -> None:
             f"{file}: cannot be read ({error}). Run hpp in the project's folder or give --params FILE"
         ) from error
     if changes:
-        write_whole(file, text.encode())
+        replace_file(file, text.encode())
     for change in changes:
         context.say(_told(change))
     context.say(f"preset {name}: {len(changes)} values changed in {file}; `git diff {file}` shows them")

@@ -12,7 +12,7 @@ from pipeline.images import encode_png
 from pipeline.overlay import contact_sheet, legend, sample_tiles
 from pipeline.shards.manifest import Manifest
 from pipeline.shards.read import Shards, open_shards
-from pipeline.shards.write import write_whole
+from pipeline.shards.write import replace_file
 from pipeline.taxonomy import LABEL_SETS
 from stages.context import Context, pass_context
 
@@ -48,7 +48,7 @@ def show(
             raise DataError(f"{folder}: no sample {sample_id!r} in {searched}. Ids stand in its shards")
         raise DataError(f"{folder}: nobody in {searched}. outcomes.jsonl of {dataset}'s crops tells why")
     target = out or Path(f"{dataset}.png")
-    write_whole(target, encode_png(draw_sheet(shards, chosen)))
+    replace_file(target, encode_png(draw_sheet(shards, chosen)))
     context.say(f"{target}: {len(chosen)} of {len(shards)} {shards.manifest.split} samples of {dataset}")
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pipeline.errors import DataError, ParamsError
 from pipeline.shards.manifest import sha256_of
-from pipeline.shards.write import write_whole
+from pipeline.shards.write import replace_file
 from stages.context import Context
 from stages.paths import TEACHERS
 
@@ -51,7 +51,7 @@ def publish_teacher(
         convert(source, target)
         return sha256_of(target)
     load(source)
-    write_whole(target, source.read_bytes())
+    replace_file(target, source.read_bytes())
     return sha256_of(target)
 
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from pipeline.errors import DataError
-from pipeline.shards.write import write_whole
+from pipeline.shards.write import replace_file
 from trainer.input_spec import InputSpec
 
 FORMAT_VERSION = 1
@@ -95,7 +95,7 @@ def save_content(file: Path, content: Any) -> None:
     torch.save(content, buffer)
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(file, buffer.getvalue())
+        replace_file(file, buffer.getvalue())
     except OSError as error:
         raise DataError(
             f"{file}: cannot be written ({error.strerror}). Make room for {buffer.tell() / 1e6:.0f} MB there and run the "

@@ -18,7 +18,7 @@ from torch._higher_order_ops.scan import scan
 from torch.nn import functional
 
 from pipeline.errors import DataError, ParamsError
-from pipeline.shards.write import folder_aside, remove_leftovers, write_whole
+from pipeline.shards.write import folder_aside, remove_leftovers, replace_file
 from pipeline.taxonomy import LabelSet
 from trainer.checkpoints import ModelCard, read_model
 from trainer.input_spec import InputSpec
@@ -72,7 +72,7 @@ def export_onnx(weights: Path, out: Path, from_pixels: bool = False) -> dict[str
         file = Path(aside) / "model.onnx"
         _save(model, file)
         _require_equal(file, weights, names, fed, expected)
-        write_whole(out, file.read_bytes())
+        replace_file(out, file.read_bytes())
     return {name: tuple(maps.shape[1:]) for name, maps in zip(names, expected[0], strict=True)}
 
 

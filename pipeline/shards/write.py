@@ -5,8 +5,10 @@ from __future__ import annotations
 import ctypes
 import io
 import os
+import re
 import shutil
 import tempfile
+import threading
 import zipfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -19,9 +21,14 @@ import pyarrow.parquet as pq
 _FIXED_DATE = (1980, 1, 1, 0, 0, 0)
 
 
+def file_aside(path: Path) -> Path:
+    """The name under which this thread writes a file until it is whole."""
+    return path.with_name(f".{path.name}.{threading.get_native_id()}-{os.getpid()}")
+
+
 def write_whole(path: Path, data: bytes) -> None:
     """Write a file under another name, flush it to the disk, then give it its own name."""
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    aside = file_aside(path)
     try:
         with aside.open("wb") as file:
             file.write(data)
@@ -106,17 +113,45 @@ def _exchanged(one: Path, other: Path) -> bool:
     return exchange is not None and exchange(_HERE, os.fsencode(one), _HERE, os.fsencode(other), _EXCHANGE) == 0
 
 
+def replace_file(path: Path, data: bytes) -> None:
+    """`write_whole` for an output, beside which killed runs may have left something: that goes first."""
+    remove_leftovers(path)
+    write_whole(path, data)
+
+
+_ASIDE = re.compile(r"\.(?P<name>.+)\.(?P<kind>new-(\w+-)?|old-|\d+-)(?P<process>\d+)")
+"""Names of what is written aside: `file_aside`, `folder_aside` and its like."""
+
+
 def remove_leftovers(target: Path) -> None:
-    """Remove what killed runs of this machine left beside a folder; an old one moved aside is put back if none took its place."""
-    names = (f".{target.name}.new-", f".{target.name}.old-")
+    """Remove what killed runs of this machine left beside a file or a folder.
+
+    An old folder that was moved aside is put back if none took its place.
+    """
     for leftover in target.parent.iterdir() if target.parent.is_dir() else ():
-        process = leftover.name.rpartition("-")[2]
-        ours = leftover.name.startswith(names) and process.isdecimal()
-        if ours and (int(process) == os.getpid() or not _runs(int(process))):
-            if leftover.name.startswith(names[1]) and not target.exists():
-                leftover.rename(target)
-            else:
-                shutil.rmtree(leftover, ignore_errors=True)
+        found = _ASIDE.fullmatch(leftover.name)
+        if found is None or found["name"] != target.name or _is_used(found):
+            continue
+        if found["kind"] == "old-" and not target.exists():
+            leftover.rename(target)
+        elif leftover.is_dir():
+            shutil.rmtree(leftover, ignore_errors=True)
+        else:
+            leftover.unlink(missing_ok=True)
+
+
+def remove_files_left(folder: Path) -> None:
+    """Remove the unfinished files that killed runs of this machine left below a folder."""
+    for leftover in folder.rglob(".*"):
+        found = _ASIDE.fullmatch(leftover.name)
+        if found is not None and leftover.is_file() and not _is_used(found):
+            leftover.unlink(missing_ok=True)
+
+
+def _is_used(found: re.Match[str]) -> bool:
+    """Whether the process that a name aside tells of is at work, and another one than this."""
+    process = int(found["process"])
+    return process != os.getpid() and _runs(process)
 
 
 def _runs(process: int) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import zipfile
 from collections.abc import Callable, Mapping
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from pipeline.errors import DataError
 from pipeline.shards.manifest import sha256_of
+from pipeline.shards.write import file_aside
 from pipeline.sources.containers import is_archive
 from pipeline.sources.files import wrong_with
 from pipeline.sources.tar import FIXED_DATE
@@ -86,7 +86,7 @@ def pack(source: Path, files: list[Path], archive: Path, progress: Callable[[int
         archive: the zip; there only when it is complete.
         progress: told the bytes packed.
     """
-    aside = archive.with_name(f".{archive.name}.{os.getpid()}")
+    aside = file_aside(archive)
     try:
         with zipfile.ZipFile(aside, "w", zipfile.ZIP_STORED) as target:
             for path in files:

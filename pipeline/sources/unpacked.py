@@ -12,7 +12,7 @@ from typing import IO
 from filelock import FileLock
 
 from pipeline.shards.manifest import sha256_of
-from pipeline.shards.write import write_whole
+from pipeline.shards.write import file_aside, write_whole
 
 
 def unpacked_folder(scratch: Path) -> Path:
@@ -68,7 +68,7 @@ def _identity(archive: Path) -> str:
 
 
 def _write_whole(path: Path, write: Callable[[IO[bytes]], None]) -> None:
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    aside = file_aside(path)
     try:
         with aside.open("wb") as file:
             write(file)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from pipeline.errors import DataError, ParamsError
-from pipeline.shards.write import write_whole
+from pipeline.shards.write import remove_files_left, write_whole
 
 ABOUT, LIST, COCO, OUTCOMES = "predict.json", "photos.jsonl", "people.json", "outcomes.jsonl"
 """What made the folder; a line per photo that is done; all people in COCO's form; who was not found or left out."""
@@ -137,6 +137,7 @@ def _claim(folder: Path, about: Mapping[str, Any]) -> None:
     if folder.exists() and not folder.is_dir():
         raise ParamsError(f"--out {folder}: is a file. Give a new folder")
     text = json.dumps(about, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+    remove_files_left(folder)
     if folder.is_dir() and any(folder.iterdir()):
         _compare(folder, json.loads(text))
         path = folder / LIST

@@ -15,6 +15,7 @@ import torchvision
 from torch import Tensor, nn
 
 from pipeline.params import DetectorFit, PoseFit
+from pipeline.shards.write import file_aside, remove_leftovers
 
 _log = logging.getLogger(__name__)
 
@@ -34,7 +35,8 @@ class FitState:
     def write(self, file: Path, fingerprint: str, step: int) -> None:
         """Write the state with which `step` begins, whole or not at all."""
         file.parent.mkdir(parents=True, exist_ok=True)
-        aside = file.with_name(f".{file.name}.{os.getpid()}")
+        remove_leftovers(file)
+        aside = file_aside(file)
         state = {
             "network": self.network.state_dict(),
             "optimizer": self.optimizer.state_dict(),

@@ -175,3 +175,20 @@ def test_what_killed_runs_left_beside_a_folder_is_removed_and_nothing_else(tmp_p
         remove_leftovers(tmp_path / "lip")
         assert {path.name for path in tmp_path.iterdir()} == kept
         running.communicate(b"\n")
+
+
+def test_what_a_killed_run_left_of_a_file_goes_with_the_next_one(tmp_path):
+    code = (
+        "import os, sys; from pathlib import Path; from pipeline.shards import write; "
+        "os.fsync = lambda file: os._exit(0); write.write_whole(Path(sys.argv[1]), b'half')"
+    )
+    for name in ("a.json", "sub/b.json"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        subprocess.run([sys.executable, "-c", code, str(tmp_path / name)], check=True)
+    (tmp_path / ".a.json.mine").write_bytes(b"another's")
+    (tmp_path / f".a.json.1-{os.getppid()}").write_bytes(b"of a process at work")
+    write.replace_file(tmp_path / "a.json", b"whole")
+    kept = {"a.json", ".a.json.mine", f".a.json.1-{os.getppid()}", "sub"}
+    assert {path.name for path in tmp_path.iterdir()} == kept and len(list((tmp_path / "sub").iterdir())) == 1
+    write.remove_files_left(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == kept and not list((tmp_path / "sub").iterdir())
