@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import multiprocessing
 import os
 import signal
@@ -10,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 
 EXIT_CODE = 128 + signal.SIGTERM
@@ -28,7 +30,7 @@ os.register_at_fork(after_in_child=lambda: signal.set_wakeup_fd(-1))
 
 @contextmanager
 def terminable() -> Iterator[None]:
-    """Inside the block SIGTERM ends worker processes and raises SystemExit(143), so that `finally` blocks are run.
+    """Inside the block SIGTERM ends worker processes and raises SystemExit, so that `finally` blocks are run; then the process ends.
 
     Without this the process would be gone at once, its workers at work on, and files with names of their own left behind. Where
     one long call of a library keeps Python from hearing the signal, or something on the way out takes long, a thread ends the
@@ -52,7 +54,7 @@ def terminable() -> Iterator[None]:
         yield
     except BaseException:
         if stopped.is_set():  # whatever was raised on the way out
-            raise SystemExit(EXIT_CODE) from None
+            _end()
         raise
     finally:
         signal.set_wakeup_fd(others)
@@ -68,9 +70,32 @@ def _stop() -> None:
     raise SystemExit(EXIT_CODE)
 
 
+def _end() -> None:
+    """End the process, everything of ours being put away: libraries may wait in their own ends for what was stopped."""
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(EXIT_CODE)
+
+
 def _stop_workers() -> None:
     for child in multiprocessing.active_children():
         child.terminate()
+    for fellow in _fellows():
+        os.kill(fellow, signal.SIGTERM)
+
+
+def _fellows() -> Iterator[int]:
+    """Processes that this one started by its own command line, to share a training: without it they would wait for it."""
+    words = [os.fsencode(word) for word in sys.argv[1:]]
+    for task in Path("/proc/self/task").glob("*/children"):
+        for child in task.read_text().split():
+            try:
+                line = Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0")[:-1]
+            except OSError:  # it has ended
+                continue
+            if words and line[-len(words) :] == words:
+                yield int(child)
 
 
 def _watch(ears: int, stopped: threading.Event) -> None:

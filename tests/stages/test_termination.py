@@ -98,6 +98,24 @@ def test_what_a_forked_process_hears_is_not_for_its_parent(tmp_path):
     assert done.stdout.splitlines() == ["code 7", "on its way"]
 
 
+SHARING = """
+import os, subprocess, sys, time
+from stages.termination import terminable
+with terminable():
+    if "FELLOW" in os.environ:
+        print("now", flush=True)
+    else:
+        subprocess.Popen([sys.executable, *sys.argv], env={**os.environ, "FELLOW": "1"})
+    time.sleep(60)
+"""
+
+
+def test_processes_that_share_the_work_end_together(tmp_path):
+    (tmp_path / "program.py").write_text(SHARING)
+    seconds, code, told = stopped([sys.executable, "program.py", "train"], tmp_path)  # when both have closed stderr
+    assert seconds < LIMIT_S and code == EXIT_CODE and told.count("Stopped by SIGTERM.") == 2
+
+
 def test_the_block_leaves_signals_as_they_were():
     before = signal.getsignal(signal.SIGTERM)
     with terminable():
