@@ -121,16 +121,16 @@ def faults(events: str) -> list[Fault]:
     def at(*shares: float) -> list[int]:
         return sorted({1 + round(share * (writes - 1)) for share in shares})
 
-    chosen = [Fault("kill", place) for place in at(0.3, 0.7, 1)]
-    chosen += [Fault("term", place) for place in at(0.5, 1)]
-    chosen += [Fault("error", place) for place in at(0.25, 0.6, 0.9)]
-    chosen += [Fault("full", place) for place in at(0.4, 0.85)] + [Fault("short", 1)]
+    chosen = [Fault("kill", place) for place in at(0.3, 1)] + [Fault("term", place) for place in at(0.5, 1)]
+    chosen += [Fault("error", place) for place in at(0.25, 0.9)] + [Fault("full", at(0.4)[0]), Fault("short", 1)]
     if "A" in events:
         chosen += [Fault("kill", 1, "answer", True), Fault("hang", 1, "answer", True)]
     if "W" in events:
         chosen += [Fault("error", 1, "write", True), Fault("kill", 2, "write", True)]
     if calls := events.count("c"):
         chosen.append(Fault("raise", 1 + calls // 2, "call"))
+    if "A" not in events:  # more of these where there are no workers
+        chosen += [Fault("kill", at(0.7)[0]), Fault("error", at(0.6)[0]), Fault("full", at(0.85)[0])]
     return chosen
 
 

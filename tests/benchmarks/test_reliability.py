@@ -86,9 +86,10 @@ def test_a_lost_sample_is_exit_code_1(tmp_path, monkeypatch):
 def test_faults_are_spread_over_the_events_and_strike_workers_and_networks_where_there_are_any():
     alone = reliability.faults("w" * 101)
     assert len(alone) >= pages.ENOUGH and not any(fault.worker for fault in alone)
-    assert [fault.at for fault in alone if fault.kind == "kill"] == [31, 70, 100]
+    assert [fault.at for fault in alone if fault.kind == "kill"] == [31, 100, 70]
     assert {fault.kind for fault in alone} == {"kill", "term", "error", "full", "short"}
-    full = {str(fault) for fault in reliability.faults("wWWAAcccccw" * 9)} - {str(fault) for fault in alone}
+    full = {str(fault) for fault in reliability.faults("wWWAAcccccw" * 9)}
+    assert len(full) >= pages.ENOUGH
     assert {"worker dies at answer 1", "worker hangs at answer 1", "worker: I/O error at write 1"} <= full
     assert "network raises at call 23" in full
 
