@@ -1,11 +1,11 @@
 """Does a killed stage go on where it stopped, and end with the same bytes?
 
-    python benchmarks/kills.py [--people 600] [--kills 10]
+    python benchmarks/kills.py [--people 240] [--kills 10]
 
 Every data stage of a LIP set of drawn people is killed with SIGKILL again and again, each time in a fresh copy of the project:
 when a random number of its shards has been finished (the download after a random time), some while it publishes. The workers of
 the killed process must end by themselves. The next run must publish the same bytes as an undisturbed one, leave every shard alone
-that had been finished, and leave nothing else behind. Writes benchmarks/results/kills.json; twenty minutes on two cores.
+that had been finished, and leave nothing else behind. Writes benchmarks/results/kills.json; a quarter of an hour on two cores.
 """
 
 from __future__ import annotations
@@ -125,7 +125,7 @@ def kill_stage(
 def main() -> None:
     """Draw, kill, write, print."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--people", type=int, default=600)
+    options.add_argument("--people", type=int, default=240)
     options.add_argument("--kills", type=int, default=10, help="of every stage")
     options.add_argument("--seed", type=int, default=1)
     chosen = options.parse_args()

@@ -21,7 +21,7 @@ import performance_page
 from measuring import ROOT
 
 SUITES = {
-    "bench": ("labels", "loader", "metrics", "attention", "dynamic_convolution", "network",
+    "bench": ("labels", "encodings", "loader", "metrics", "attention", "dynamic_convolution", "network",
               "data_stages", "appending"),
     "soak": ("memory", "kills", "teachers", "predict"),
     "pages": (),
