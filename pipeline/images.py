@@ -20,6 +20,8 @@ PNG_LEVEL = 6
 BITS_LEVEL = 1
 """Of bits: a higher level takes twice the time to save a sixth of a kilobyte."""
 JPEG_QUALITY = 95
+_EXACT = 1 << 24
+"""Up to here float32, in which OpenCV counts, holds every whole number."""
 
 
 def decode_image(data: bytes, name: str) -> np.ndarray:
@@ -120,6 +122,13 @@ def _decode(data: bytes, flags: int) -> np.ndarray | None:
         return cv2.imdecode(np.frombuffer(data, dtype=np.uint8), flags)
     except cv2.error:  # more pixels than it takes
         return None
+
+
+def id_counts(ids: np.ndarray) -> np.ndarray:
+    """(256,) int64: how many pixels of an (H, W) uint8 map have each id."""
+    if ids.size >= _EXACT:
+        return np.bincount(ids.ravel(), minlength=256)
+    return cv2.calcHist([ids], [0], None, [256], [0, 256]).ravel().astype(np.int64)
 
 
 def encode_png(array: np.ndarray) -> bytes:

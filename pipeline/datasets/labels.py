@@ -14,7 +14,7 @@ from pycocotools import mask as coco_mask
 
 from pipeline.datasets.items import Annotation, SourceItem
 from pipeline.errors import DataError, SizesDiffer, UnknownIds
-from pipeline.images import decode_map, encode_png
+from pipeline.images import decode_map, encode_png, id_counts
 from pipeline.records import People
 from pipeline.rle import Rle, check_rle, decode_rle
 from pipeline.sources.archives import Archives
@@ -87,7 +87,7 @@ def check_mask(mask: np.ndarray, image_hw: tuple[int, int], name: str, label_set
         SizesDiffer, UnknownIds: it is such a mask.
     """
     check_size(mask, image_hw, name)
-    counts = np.bincount(mask.ravel(), minlength=256)
+    counts = id_counts(mask)
     unknown = [int(value) for value in np.flatnonzero(counts) if value >= len(label_set) and value != IGNORE]
     told = ", ".join(f"{value}: {counts[value]}" for value in unknown[:_TOLD]) + (", ..." if unknown[_TOLD:] else "")
     if unknown and set(unknown) <= _palette_greys(label_set):

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import cv2
 import numpy as np
 
 from pipeline.taxonomy import LabelSet
@@ -59,7 +60,7 @@ def exchanged_joints(
     Args:
         keypoints: (K, 3) x, y, v.
         keypoint_names: K names.
-        parts: (H, W) part ids, other people's pixels 0.
+        parts: (H, W) uint8 part ids, other people's pixels 0.
         ids: of `limb_ids`.
         size_px: the longer side of the person.
     """
@@ -80,7 +81,10 @@ def exchanged_joints(
 
 def _points(parts: np.ndarray, ids: np.ndarray) -> np.ndarray:
     """(N, 2) x, y of the pixels of these classes."""
-    return np.argwhere(np.isin(parts, ids))[:, ::-1]
+    table = np.zeros(256, np.uint8)
+    table[ids] = 1
+    found = cv2.findNonZero(cv2.LUT(parts, table))
+    return np.zeros((0, 2), np.int32) if found is None else found.reshape(-1, 2)
 
 
 def _verdict(

@@ -26,24 +26,34 @@ def smoothed_share(mask: np.ndarray) -> float:
         mask: (H, W) uint8 ids; borders with 255 are left out.
     """
     ramp = borders = 0
-    for ids in (mask.astype(np.int16), mask.T.astype(np.int16)):
+    known = mask != IGNORE
+    for ids, told in ((mask, known), (mask.T, known.T)):
         if ids.shape[1] < 3:
             continue
-        left, middle, right = ids[:, :-2], ids[:, 1:-1], ids[:, 2:]
-        known = (left != IGNORE) & (middle != IGNORE) & (right != IGNORE)
-        borders += int((known & ((left != middle) | (middle != right))).sum())
-        between = known & (np.minimum(left, right) < middle) & (middle < np.maximum(left, right))
-        ramp += int((between & _still_nearby(ids)).sum())
+        changes = ids[:, 1:] != ids[:, :-1]  # pair p: pixels p and p + 1
+        judged = told[:, :-2] & told[:, 1:-1] & told[:, 2:]
+        borders += int(np.count_nonzero(judged & (changes[:, :-1] | changes[:, 1:])))
+        # Few pixels differ from both neighbours: the rest is asked of those alone.
+        rows, columns = np.nonzero(judged & changes[:, :-1] & changes[:, 1:])
+        left, middle, right = (ids[rows, columns + step] for step in range(3))
+        between = (np.minimum(left, right) < middle) & (middle < np.maximum(left, right))
+        ramp += int(_still_nearby(changes, rows[between], columns[between]).sum())
     return ramp / borders if borders >= LEAST_BORDERS else 0.0
 
 
-def _still_nearby(ids: np.ndarray) -> np.ndarray:
-    """(H, W - 2) bool: of the middle pixels, whether two equal neighbours lie within _REACH on both sides."""
-    equal = ids[:, 1:] == ids[:, :-1]  # pair p: pixels p and p + 1
-    width = ids.shape[1]
-    before, after = np.zeros((len(ids), width - 2), bool), np.zeros((len(ids), width - 2), bool)
+def _still_nearby(changes: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """(N,) bool: whether two equal neighbours lie within _REACH on both sides of these pixels.
+
+    Args:
+        changes: (H, W - 1) bool: whether the pixels of pair p, p and p + 1, differ.
+        rows, columns: (N,) of the pixels to their left.
+    """
+    height, width = changes.shape
+    equal = np.zeros((height, width + 2 * _REACH), bool)
+    np.logical_not(changes, out=equal[:, _REACH:-_REACH])
+    before, after = np.zeros(len(rows), bool), np.zeros(len(rows), bool)
     for step in range(1, _REACH):
-        # Pixel c = 1 ... W - 2 has the pair (c - step - 1, c - step) before it and (c + step, c + step + 1) after it.
-        before[:, step:] |= equal[:, : width - 2 - step]
-        after[:, : width - 2 - step] |= equal[:, step + 1 :]
+        # Pixel c = column + 1 has the pair (c - step - 1, c - step) before it and (c + step, c + step + 1) after it.
+        before |= equal[rows, columns - step + _REACH]
+        after |= equal[rows, columns + step + 1 + _REACH]
     return before & after

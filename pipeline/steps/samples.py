@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.geometry.affine import letterbox
-from pipeline.images import decode_map
+from pipeline.images import decode_map, id_counts
 from pipeline.rows import SAMPLE_SCHEMA
 from pipeline.shards.step import ShardReport, Step
 from pipeline.shards.write import table_bytes
@@ -43,7 +43,7 @@ class SampleWork:
         report.records = len(crops)
         for name, mask in zip(crops["sample_id"].to_pylist(), crops["mask"].to_pylist(), strict=True):
             if mask is not None:
-                classes = np.bincount(decode_map(mask, f"mask of {name}").ravel(), minlength=256)
+                classes = id_counts(decode_map(mask, f"mask of {name}"))
                 report.counts.add({f"class {index}": int(classes[index]) for index in np.flatnonzero(classes)})
         return table_bytes(pa.table(columns, schema=SAMPLE_SCHEMA), self.row_group), report
 

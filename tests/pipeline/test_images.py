@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pipeline import images
 from pipeline.errors import DataError
 from pipeline.images import decode_image, decode_map, encode_bits, encode_jpeg, encode_png
 from tests import builders
@@ -139,3 +140,11 @@ def test_bits_are_read_back_and_take_less_than_a_map_of_bytes():
         assert data[24] == 1 and np.array_equal(decode_map(data, "edge"), edge)
         assert np.array_equal(np.array(Image.open(io.BytesIO(data))).astype(np.uint8), edge)
     assert len(encode_bits(edge)) < len(encode_png(edge))
+
+
+def test_id_counts_counts_every_id(monkeypatch):
+    ids = np.random.default_rng(2).integers(0, 256, (70, 50)).astype(np.uint8)
+    expected = [int((ids == value).sum()) for value in range(256)]
+    assert images.id_counts(ids).tolist() == expected and images.id_counts(ids).dtype == np.int64
+    monkeypatch.setattr(images, "_EXACT", 10)  # a map too large for float32
+    assert images.id_counts(ids).tolist() == expected

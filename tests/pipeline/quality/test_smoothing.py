@@ -59,3 +59,34 @@ def test_the_real_mask_is_clean_until_it_is_resized():
     mask = decode_map(path.read_bytes(), path.name)
     assert smoothed_share(mask) < 0.02
     assert smoothed_share(cv2.resize(mask, None, fx=1.5, fy=1.5)) > 2 * SHARE
+
+
+def by_the_rule(mask):
+    """Pixel by pixel in rows and columns, as the docstring says."""
+    ramp = borders = 0
+    for lines in (mask.astype(int), mask.T.astype(int)):
+        for line in lines:
+            for c in range(1, len(line) - 1):
+                left, middle, right = line[c - 1 : c + 2]
+                if 255 in (left, middle, right):
+                    continue
+                borders += left != middle or middle != right
+                still = [p for p in range(len(line) - 1) if line[p] == line[p + 1]]
+                before = any(c - 5 <= p and p + 1 < c for p in still)
+                after = any(c < p and p + 1 <= c + 5 for p in still)
+                ramp += min(left, right) < middle < max(left, right) and before and after
+    return ramp / borders if borders >= LEAST_BORDERS else 0.0
+
+
+@pytest.mark.parametrize("width", [1, 2, 3, 4, 5, 6, 7, 8, 12, 30])
+def test_masks_of_every_width_are_judged_by_the_rule(width):
+    """Narrow ones too, which have no room for neighbours."""
+    rng = np.random.default_rng(width)
+    found = 0.0
+    for height in (1, 3, 5, 70):
+        small = rng.integers(0, 20, (2 + height // 6, 2)).astype(np.uint8)
+        mask = cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
+        mask[rng.random(mask.shape) < 0.01] = 255
+        assert smoothed_share(mask) == by_the_rule(mask)
+        found += smoothed_share(mask)
+    assert found > 0 or width < 12
