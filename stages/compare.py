@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import click
+from pydantic import BaseModel, Field, ValidationError
 
 from pipeline.errors import DataError
 from pipeline.taxonomy import LABEL_SETS
@@ -52,7 +53,7 @@ def read_evaluation(path: Path) -> dict[str, Any]:
     """What `hpp evaluate` wrote: the file, or the one that the folder holds.
 
     Raises:
-        DataError: there is none, or it is no JSON.
+        DataError: there is none, it is no JSON, or not of that form.
     """
     file = path
     if path.is_dir():
@@ -61,11 +62,42 @@ def read_evaluation(path: Path) -> dict[str, Any]:
         content = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise DataError(f"{file}: not found. Run `hpp evaluate` there, or name another file") from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"{file}: no readable JSON ({error}). Give a metrics/evaluate.json") from error
     if not isinstance(content, dict) or not {"protocol", "scores"} <= set(content):
         raise DataError(f"{file}: no protocol and scores in it, expected what `hpp evaluate` writes")
+    try:
+        _Evaluation.model_validate(content, strict=True)
+    except ValidationError as error:
+        first = error.errors(include_input=False)[0]
+        place = ".".join(map(str, first["loc"]))
+        raise DataError(f"{file}: {place}: {first['msg']}. Expected what `hpp evaluate` writes") from error
     return content
+
+
+_Scores = dict[str, Annotated[float, Field(ge=-1000, le=1000)] | None]
+"""Percent, or a figure of that size."""
+
+
+class _Protocol(BaseModel):
+    """What is told of how it was judged; all else is only compared."""
+
+    name: str
+    datasets: list[str]
+    split: str
+    images: int
+    input_size: list[int]
+    label_set: str
+
+
+class _Evaluation(BaseModel):
+    """What is read of an evaluation."""
+
+    protocol: _Protocol
+    scores: _Scores
+    iou: _Scores = {}
+    pckh: _Scores = {}
+    pose_ap: _Scores = {}
 
 
 def _line(row: Row) -> str:

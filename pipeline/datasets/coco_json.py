@@ -117,7 +117,10 @@ def _refuse_strays(known: set[Any], meant: tuple[Any, ...], name: str) -> None:
 
 
 def _file_name(image: dict[str, Any]) -> str:
-    return told_name(str(image["file_name"]).replace("\\", "/"))
+    name = told_name(str(image["file_name"]).replace("\\", "/"))
+    if not PurePosixPath(name).name:
+        raise ValueError(f"an image's file_name is {name!r}")
+    return name
 
 
 def _image(archives: Archives, name: str, table: str) -> Member:

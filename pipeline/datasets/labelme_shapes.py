@@ -126,7 +126,7 @@ def _area(shape: Any, image_hw: tuple[int, int], label_set: LabelSet, where: str
         if not np.isfinite(points).all() or not (group is None or isinstance(group, int)):
             raise ValueError("a point or the group_id is no number")
         pixels = _pixels(kind, points, shape, image_hw, where)
-    except (KeyError, TypeError, ValueError, AttributeError, binascii.Error) as error:
+    except (KeyError, TypeError, ValueError, OverflowError, AttributeError, binascii.Error) as error:
         raise DataError(f"{where}: not labelme's form ({error}). Mend it in labelme") from error
     whole = key == PERSON and (label_set.name == PERSON or PERSON not in label_set.part_names)
     return _Shape(_part(key, label_set, where), whole, group, pixels, where)

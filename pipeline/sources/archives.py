@@ -159,6 +159,8 @@ class Archives:
             DataError: there are two such files.
         """
         parts = PurePosixPath(told_name(tail)).parts
+        if not parts:
+            return None
         matches = [m for m in self._called(parts[-1]) if PurePosixPath(m.path).parts[-len(parts) :] == parts]
         if len(parts) == 1 and (beside := self._beside(tail)) is not None:
             data = beside.read_bytes()

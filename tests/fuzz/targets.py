@@ -7,6 +7,7 @@ import json
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -40,6 +41,7 @@ from pipeline.sources.pages import confirmed, is_page, reason
 from pipeline.sources.registry import load_registry
 from pipeline.taxonomy import LabelSet, read_keypoint_set, read_label_map, read_label_set
 from pipeline.teacher_file import read_teacher
+from stages.compare import compare
 from tests import builders
 from tests.trainer.builders import make_sample
 from trainer.checkpoints import read_model
@@ -129,6 +131,12 @@ def read_archive(path: Path) -> None:
     for archives in (listing, Archives(path.parent, path.parent / "scratch", limits=None), Archives(path.parent)):
         for member in listing.members:
             archives.read(member)
+
+
+def compared(path: Path) -> None:
+    """`hpp compare` of an evaluation with itself; what it tells is thrown away."""
+    with redirect_stdout(io.StringIO()):
+        compare.callback.__wrapped__(None, path, path)
 
 
 def read_heatmaps(data: bytes) -> Any:
@@ -257,6 +265,7 @@ TARGETS: dict[str, Target] = {
         (b"<html><title>Quota</title><form action='/d' method='get'><input name='id' value='1'></form></html>",),
     ),
     "manifest": Target(of_file("manifest.json", lambda path: Manifest.read(path.parent)), (_manifest(),)),
+    "evaluation": Target(of_file("evaluate.json", compared), ((ROOT / "metrics/evaluate.json").read_bytes(),)),
     "shard": Target(of_file("a.parquet", lambda path: [sample_from_row(row) for row in read_rows(path)]), (_ROWS,)),
     "heatmaps": Target(
         read_heatmaps, tuple(npz_bytes([("s0", np.ones((2, 3, 4), np.float16))], packed) for packed in (True, False))

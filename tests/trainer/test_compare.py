@@ -97,10 +97,14 @@ def test_the_command_s_refusals_are_one_line(tmp_path):
     for name, content in (("a.json", JUDGED), ("b.json", changed(flip=True)), ("c.json", [1])):
         (tmp_path / name).write_text(json.dumps(content))
     (tmp_path / "d.json").write_text("{")
+    (tmp_path / "f.json").write_text(json.dumps(changed(datasets="lip")))
+    (tmp_path / "g.json").write_text(json.dumps({**JUDGED, "iou": {"hat": "much"}}))
     for other, told in (
         ("b.json", "flip is False and True"),
         ("c.json", "c.json: no protocol and scores in it"),
         ("d.json", "d.json: no readable JSON"),
+        ("f.json", "f.json: protocol.datasets: Input should be a valid list. Expected what `hpp evaluate` writes"),
+        ("g.json", "g.json: iou.hat: Input should be a valid number"),
         ("e", "e: not found. Run `hpp evaluate` there"),
     ):
         code, _, error = hpp(tmp_path / "a.json", tmp_path / other)

@@ -37,6 +37,8 @@ def infer_labelme(archives: Archives, name: str) -> Inferred:
                     shape.get("shape_type", "polygon"),
                     shape.get("group_id"),
                 )
+                if not isinstance(kind, str) or not (group is None or isinstance(group, int)):
+                    raise TypeError(f"shape_type {kind!r}, group_id {group!r}")
             except (TypeError, KeyError, AttributeError) as error:
                 raise DataError(
                     f"{photo.file.name}, shape {number}: not labelme's form ({error!r}). Mend it in labelme"
