@@ -19,7 +19,10 @@ from pipeline.execution.engine import NO_FILES, Files, Result, Task
 
 def worker_count(asked: int) -> int:
     """Processes to use: what was asked, or one per core that this process may use for 0."""
-    return asked or len(os.sched_getaffinity(0))
+    if asked:
+        return asked
+    # macOS does not tell which cores a process may use.
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @dataclass(frozen=True)
