@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import zipfile
 import zlib
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Callable, Iterator, Mapping, Sequence
@@ -85,7 +86,8 @@ class _Files:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         for opened in self._zips.values():
-            opened.close()
+            with suppress(OSError) if kind else nullcontext():  # a disk that took no member takes no directory either
+                opened.close()
         for name in self._names:
             self._part(name).unlink(missing_ok=True)
 
