@@ -49,7 +49,7 @@ def read_keypoint_set(path: Path) -> KeypointSet:
     names = _names(path, content)
     limbs = content.get("limbs") or []
     for limb in limbs if isinstance(limbs, list) else [limbs]:
-        if not isinstance(limb, list) or len(limb) != 2 or not set(limb) <= set(names):
+        if not isinstance(limb, list) or len(limb) != 2 or not all(one in names for one in limb):
             raise ValueError(f"{path}: limb {limb!r} is no pair of its names. Write it as [left-hip, left-knee]")
     try:
         return KeypointSet(path.stem, names, tuple((a, b) for a, b in limbs))
