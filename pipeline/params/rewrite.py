@@ -26,7 +26,13 @@ def parsed(text: str, file: str) -> dict[str, Any]:
     """
     try:
         content = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (
+        yaml.YAMLError,
+        ValueError,
+        LookupError,
+        AttributeError,
+        RecursionError,
+    ) as error:  # dates and numbers of tags that are none, too
         raise ParamsError(f"{file}: not readable as YAML: {' '.join(str(error).split())}") from error
     if not isinstance(content, dict):
         raise ParamsError(f"{file}: holds {type(content).__name__}, expected sections such as `seed:` and `datasets:`")

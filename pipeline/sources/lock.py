@@ -70,6 +70,8 @@ class SourceLock:
             for files in content.values():
                 for entry in files.values():
                     Locked(int(entry["bytes"]), str(entry["sha256"]))
-        except (yaml.YAMLError, UnicodeDecodeError, AttributeError, KeyError, TypeError, ValueError) as error:
+        except (
+            yaml.YAMLError, AttributeError, LookupError, TypeError, ValueError, OverflowError, RecursionError,
+        ) as error:  # fmt: skip
             raise DataError(f"{self.path}: not readable as a lock of sources. Restore it from git") from error
         return content

@@ -68,9 +68,15 @@ def load_registry(path: Path) -> dict[str, PublishedSet]:
         return _Registry.model_validate({"sets": content}).sets
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}). Restore it from git") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: not readable as YAML: {error}") from error
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(str(step) for step in first["loc"][1:])
         raise DataError(f"{path}: {place}: {first['msg']}; found {first['input']!r}") from error
+    except (
+        yaml.YAMLError,
+        ValueError,
+        LookupError,
+        AttributeError,
+        RecursionError,
+    ) as error:  # dates and numbers of tags that are none, too
+        raise DataError(f"{path}: not readable as YAML: {error}") from error

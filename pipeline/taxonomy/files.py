@@ -81,7 +81,13 @@ def _load(path: Path) -> Any:
         raise ValueError(
             f"{path}: cannot be read ({error.strerror}). Give the path from the project's folder"
         ) from error
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+    except (
+        yaml.YAMLError,
+        ValueError,
+        LookupError,
+        AttributeError,
+        RecursionError,
+    ) as error:  # dates and numbers of tags that are none, too
         raise ValueError(f"{path}: not readable as YAML: {' '.join(str(error).split())}") from error
 
 

@@ -9,7 +9,8 @@ import numpy as np
 
 TOKENS = (
     b"[" * 2000, b"{" * 2000, b'"', b"\x00", b"\xff\xfe", b"1e999", b"-1", b"NaN", b"9" * 5000, b"\r\n", b",," * 50, b"&a [*a]",
-    b"\xe2\x80\xae", b"!!python/object/apply:os.system ['true']", b"\x7fELF", b"../../", b"%s%n", b"\xff\xff\xff\x7f", b"\x80" * 8,
+    b"\xe2\x80\xae", b"!!python/object/apply:os.system ['true']", b"\x7fELF", b"../../", b"%s%n",
+    b"2001-13-45", b"!!int ''", b"!!timestamp x", b"\xff\xff\xff\x7f", b"\x80" * 8,
 )  # fmt: skip
 VALUES: tuple[Any, ...] = (
     None, True, -1, 0, 1, 255, 256, 2**31, 2**63, 10**400, -(10**400), 0.5, 1e308, -1e308, float("nan"), float("inf"), "", "a",
