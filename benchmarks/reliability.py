@@ -258,8 +258,15 @@ def judge(chosen: Sequence[str], workers: int, keep: Callable[[str, Any], None])
                 if not stage.out:
                     put_old(before, folder, places)
                 undisturbed = Undisturbed(name, before, folder, places)
+                exchanged = 0 if stage.out else sum((folder / place).is_dir() for place in places)
                 with ThreadPoolExecutor(workers) as pool:
-                    keep(name, [one._asdict() for one in map(_told, pool.map(undisturbed.outcome, faults(ran.events)))])
+                    keep(
+                        name,
+                        [
+                            one._asdict()
+                            for one in map(_told, pool.map(undisturbed.outcome, faults(ran.events, exchanged)))
+                        ],
+                    )
             if stage.aside:
                 shutil.rmtree(folder)
                 before.rename(folder)

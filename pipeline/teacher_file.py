@@ -136,19 +136,26 @@ def read_teacher(path: Path, *architectures: str) -> TeacherFile:
         tensors = load(data)
     except (SafetensorError, ValueError, KeyError) as error:
         raise DataError(f"{path}: no whole safetensors file ({error}). Fit or download the teacher again") from error
-    content = _metadata(data)
-    if content is None:
-        raise DataError(f"{path}: a safetensors file without a teacher's metadata, expected the weights of {expected}")
-    architecture = content["architecture"]
+    try:
+        content = _metadata(data)
+        if content is None:
+            raise DataError(
+                f"{path}: a safetensors file without a teacher's metadata, expected the weights of {expected}"
+            )
+        architecture, options, fed = content["architecture"], dict(content["options"]), content["input"]
+        spec = InputSpec(tuple(fed["size"]), fed["order"], tuple(fed["mean"]), tuple(fed["std"]))
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        raise DataError(
+            f"{path}: its teacher's metadata is damaged ({error!r}). Fit or download the teacher again"
+        ) from error
     if architecture not in architectures:
         names = " or ".join(map(repr, architectures))
         raise DataError(f"{path}: holds the weights of {architecture!r}, expected {names}")
-    fed = content["input"]
     return TeacherFile(
         path=path,
         architecture=architecture,
-        options=content["options"],
-        input=InputSpec(tuple(fed["size"]), fed["order"], tuple(fed["mean"]), tuple(fed["std"])),
+        options=options,
+        input=spec,
         tensors={name: values.astype(np.float32, copy=False) for name, values in tensors.items()},
         teacher_id=f"{architecture}-{hashlib.sha256(data).hexdigest()[:12]}",
     )

@@ -97,7 +97,7 @@ class Manifest:
             content = json.loads(path.read_text(encoding="utf-8"))
         except (FileNotFoundError, NotADirectoryError) as error:
             raise DataError(f"{path}: not found. Run the stage that makes {folder} first") from error
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise DataError(f"{path}: no readable JSON ({error}). Run the stage that makes {folder} again") from error
         if not isinstance(content, dict) or content.get("schema_version") != SCHEMA_VERSION:
             raise DataError(f"{path}: schema version is not {SCHEMA_VERSION}. Run the stage that makes {folder} again")

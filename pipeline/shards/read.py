@@ -39,7 +39,7 @@ def _groups(path: Path, columns: Sequence[str] | None) -> Iterator[pa.Table]:
                 yield file.schema_arrow.empty_table()
             for group in range(file.num_row_groups):
                 yield file.read_row_group(group, columns=columns, use_threads=False)
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
         raise DataError(f"{path}: not a whole parquet shard ({error}). Run the stage that makes it again") from error
 
 

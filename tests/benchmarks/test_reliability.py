@@ -84,7 +84,7 @@ def test_a_lost_sample_is_exit_code_1(tmp_path, monkeypatch):
 
 
 def test_faults_are_spread_over_the_events_and_strike_workers_and_networks_where_there_are_any():
-    alone = reliability.faults("w" * 101)
+    alone = reliability.faults("w" * 102, exchanged=2)
     assert len(alone) >= pages.ENOUGH and not any(fault.worker for fault in alone)
     assert [fault.at for fault in alone if fault.kind == "kill"] == [31, 100, 70]
     assert {fault.kind for fault in alone} == {"kill", "term", "error", "full", "short"}
