@@ -112,11 +112,14 @@ def samples(folder: Path, places: Sequence[str]) -> int:
     return sum(Manifest.read(place).records for place in manifests)
 
 
-def faults(events: str) -> list[Fault]:
-    """Faults spread over a stage's events, given as the letters that tests/faults/site writes."""
-    writes = (
-        events.count("w") - 1
-    )  # old folders are exchanged for new ones by a call of the system's that is not counted
+def faults(events: str, exchanged: int = 0) -> list[Fault]:
+    """Faults spread over a stage's events.
+
+    Args:
+        events: of a run in an empty place, as the letters that tests/faults/site writes.
+        exchanged: folders that take an old one's place, by a call of the system's that is not counted.
+    """
+    writes = events.count("w") - exchanged
 
     def at(*shares: float) -> list[int]:
         return sorted({1 + round(share * (writes - 1)) for share in shares})
@@ -260,13 +263,8 @@ def judge(chosen: Sequence[str], workers: int, keep: Callable[[str, Any], None])
                 undisturbed = Undisturbed(name, before, folder, places)
                 exchanged = 0 if stage.out else sum((folder / place).is_dir() for place in places)
                 with ThreadPoolExecutor(workers) as pool:
-                    keep(
-                        name,
-                        [
-                            one._asdict()
-                            for one in map(_told, pool.map(undisturbed.outcome, faults(ran.events, exchanged)))
-                        ],
-                    )
+                    found = map(_told, pool.map(undisturbed.outcome, faults(ran.events, exchanged)))
+                    keep(name, [one._asdict() for one in found])
             if stage.aside:
                 shutil.rmtree(folder)
                 before.rename(folder)

@@ -124,7 +124,7 @@ def page(outcomes: Sequence[Outcome], stopped: Sequence[Stopped]) -> str:
         _matrix(struck, stages),
         "## SIGTERM into every command",
         "Sent at three moments of every command's work, on a finished project without its caches. *Whole*: every file is as before, or as "
-        "the undisturbed command writes it. Exit code 143, or -15 where Python had not begun with the command yet.",
+        "the undisturbed command writes it. Exit code 143, or -15 where Python had not begun with the command yet, or was through with it.",
         _commands(stopped),
         "## Every fault",
         "A negative exit code is the number of the signal that ended the process. *Stopped*: seconds from SIGTERM to the end of the last "
