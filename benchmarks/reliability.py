@@ -87,8 +87,6 @@ STAGES = {
     "train": Stage(("train",), faults=True),
     "evaluate": Stage(("evaluate",), faults=True),
     "report": Stage(("report",), faults=True),
-    "label": Stage(("label", "photos", "--out", "labelled/mine"), faults=True, out="labelled/mine"),
-    "predict": Stage(("predict", "photos", "--out", "predicted"), faults=True, out="predicted", by_file=True),
     "export": Stage(("export", "lip", "--format", "folder", "--out", "exported"), faults=True, out="exported"),
 }
 """In order; each needs those before it."""
@@ -250,8 +248,6 @@ def judge(chosen: Sequence[str], workers: int, keep: Callable[[str, Any], None])
         for name, stage in list(STAGES.items())[:last]:
             if stage.aside and name not in chosen:
                 continue
-            if stage.words[1:2] == ("photos",) and not (folder / "photos").is_dir():
-                put_photos(folder)
             shutil.copytree(folder, before)
             ran = run(stage.words, folder, stage.settings, Fault("count", 0))
             if ran.code:
@@ -271,6 +267,7 @@ def judge(chosen: Sequence[str], workers: int, keep: Callable[[str, Any], None])
             else:
                 shutil.rmtree(before)
         if COMMANDS in chosen:
+            put_photos(folder)
             keep(COMMANDS, [one._asdict() for one in stop_all(folder, workers)])
 
 

@@ -114,8 +114,8 @@ def page(outcomes: Sequence[Outcome], stopped: Sequence[Stopped]) -> str:
         "A small project of drawn people. Each stage is run undisturbed, then, from the same state before it, with one fault; then once "
         "more without, unless it had reached its end all the same. Old outputs stand at the outputs' place beforehand. A fault counts as "
         "withstood if",
-        "- the outputs' place held all of the old or all of the new right after the fault (`check` and `predict` write file by file: each "
-        "file whole),\n"
+        "- the outputs' place held all of the old or all of the new right after the fault (`check` writes file by file: each file "
+        "whole),\n"
         "- the rerun exits with 0, no sample is lacking, and all outputs are those of the undisturbed run, byte for byte,\n"
         "- no process and no unfinished file is left (after SIGKILL: none after the rerun; `data/scratch` may hold some, it is "
         "safe to delete),\n"

@@ -77,16 +77,16 @@ def stop(project: Path, name: str) -> Stopped:
     """Stop one command at several moments, each in a copy of the project."""
     words, settings = (name, *WORDS[name]), SETTINGS.get(name, ())
     with tempfile.TemporaryDirectory(prefix="stopping-") as scratch:
-        whole_run = Path(scratch) / "after"
-        shutil.copytree(project, whole_run)
-        undisturbed = run(words, whole_run, settings)
+        folder = Path(scratch) / "project"  # some files tell where they were made
+        shutil.copytree(project, folder)
+        undisturbed = run(words, folder, settings)
+        whole_run = folder.rename(Path(scratch) / "after")
         if undisturbed.code:
             raise SystemExit(f"hpp {name} failed undisturbed: {undisturbed.told}")
         after, runs, whole, left = [], [], True, ""
         for share in SHARES:
             moment = share * undisturbed.seconds
             for _ in range(TRIES):
-                folder = Path(scratch) / "stopped"
                 shutil.copytree(project, folder)
                 ran = run(words, folder, settings, after=moment)
                 halves, unfinished = strange(folder, project, whole_run)

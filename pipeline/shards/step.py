@@ -20,7 +20,7 @@ from typing import Any
 from pipeline.errors import DataError
 from pipeline.execution import NO_FILES, Engine, Files
 from pipeline.shards.manifest import Manifest, ShardEntry, sha256_of
-from pipeline.shards.write import remove_leftovers, replace_folder, write_whole
+from pipeline.shards.write import remove_files_left, remove_leftovers, replace_folder, write_whole
 
 
 @dataclass(frozen=True)
@@ -250,8 +250,11 @@ def run_step(
     ]
     files = replace(files, inputs=lambda task: task.files, outputs=lambda task: task.outputs)
     progress(len(shards) - len(missing))
-    for _ in engine.run_tasks(partial(_make, step.work), missing, resident=step.resident, files=files):
-        progress(1)
+    try:
+        for _ in engine.run_tasks(partial(_make, step.work), missing, resident=step.resident, files=files):
+            progress(1)
+    finally:  # a worker that was stopped could not put away what it had begun
+        remove_files_left(folder, {name for path in paths for name in (path.name, path.with_suffix(".json").name)})
     reports = {split: ShardReport() for split in splits}
     for shard, path in zip(shards, paths, strict=True):
         reports[shard.split].add(_finished(path).report)

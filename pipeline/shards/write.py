@@ -10,7 +10,7 @@ import shutil
 import tempfile
 import threading
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -140,11 +140,17 @@ def remove_leftovers(target: Path) -> None:
             leftover.unlink(missing_ok=True)
 
 
-def remove_files_left(folder: Path) -> None:
-    """Remove the unfinished files that killed runs of this machine left below a folder."""
+def remove_files_left(folder: Path, names: Collection[str] | None = None) -> None:
+    """Remove the unfinished files that killed processes of this machine left below a folder.
+
+    Args:
+        names: of the files that they were to become; None is any.
+    """
     for leftover in folder.rglob(".*"):
         found = _ASIDE.fullmatch(leftover.name)
-        if found is not None and leftover.is_file() and not _is_used(found):
+        if found is None or (names is not None and found["name"] not in names):
+            continue
+        if leftover.is_file() and not _is_used(found):
             leftover.unlink(missing_ok=True)
 
 
