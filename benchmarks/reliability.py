@@ -87,7 +87,7 @@ STAGES = {
     "train": Stage(("train",), faults=True),
     "evaluate": Stage(("evaluate",), faults=True),
     "report": Stage(("report",), faults=True),
-    "export": Stage(("export", "lip", "--format", "folder", "--out", "exported"), faults=True, out="exported"),
+    "export": Stage(("export", "lip", "--format", "folder", "--out", "exported")),
 }
 """In order; each needs those before it."""
 JUDGED = tuple(name for name, stage in STAGES.items() if stage.faults)

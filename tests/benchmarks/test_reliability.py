@@ -166,3 +166,11 @@ if __name__ == "__main__":
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         list(pool.map(work, [1, 2]))
 """
+
+
+def test_the_page_is_that_of_the_results_and_every_stage_stands_there():
+    results = json.loads((reliability.ROOT / "benchmarks/results/reliability.json").read_text())
+    outcomes, stopped = reliability.read(results)
+    assert (reliability.ROOT / "docs/reliability.md").read_text() == pages.page(outcomes, stopped)
+    assert set(results) == {*reliability.JUDGED, reliability.COMMANDS}
+    assert reliability.verdict(outcomes, stopped, reliability.JUDGED) == []
