@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import importlib
 import logging
+import shutil
 import sys
 from pathlib import Path
 
@@ -110,6 +111,11 @@ class Hpp(click.Group):
             raise UserError(" ".join(str(error).split())) from error
         except WorkerDied as error:
             raise click.ClickException(str(error)) from error
+        except shutil.Error as error:  # an OSError that gathers those of a folder's files
+            place, _, why = error.args[0][0] if isinstance(error.args[0], list) else ("a folder", None, error.args[0])
+            raise click.ClickException(
+                f"{place}: cannot be copied ({why}). Look after the disk; then run the command again"
+            ) from error
         except OSError as error:
             if error.errno not in _MACHINE:
                 raise

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 
 import numpy as np
 import pytest
@@ -278,3 +279,23 @@ def test_what_the_machine_refuses_is_one_line(tmp_path, monkeypatch, number, tol
     monkeypatch.setattr(datasets.datasets, "callback", refuse)
     result = CliRunner().invoke(main, ["datasets"])
     assert result.exit_code == 1 and result.stderr == f"Error: data/x: {told}; then run the command again\n"
+
+
+def test_a_folder_that_cannot_be_copied_is_one_line(tmp_path, monkeypatch):
+    from stages import datasets
+
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder/a").write_text("a")
+
+    def refuse(*_, **__):
+        raise OSError(5, "Input/output error")
+
+    def callback():
+        shutil.copytree(tmp_path / "folder", tmp_path / "copy", copy_function=refuse)
+
+    monkeypatch.setattr(datasets.datasets, "callback", callback)
+    result = CliRunner().invoke(main, ["datasets"])
+    assert result.exit_code == 1 and result.stderr == (
+        f"Error: {tmp_path}/folder/a: cannot be copied ([Errno 5] Input/output error). Look after the disk; then run the "
+        "command again\n"
+    )
