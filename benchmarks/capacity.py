@@ -105,7 +105,8 @@ Label stages: people × {real_ms:.2f} ms ÷ 3,600,000. People are looked for in 
 
 Core hours ÷ cores ÷ {efficiency:.2f}, the measured efficiency of two workers beside one ({efficiency_from}). Shards of
 {records} records each: {people:,} people are {shards:,} shards, so more than {shards:,} cores find no work, and the last shards leave some idle
-before. Reading at {bytes_s:.0f} MB/s for every core ({sample_bytes:,.0f} bytes × {ratio:.1f} ÷ {real_ms:.2f} ms) is what the shared file system must give: {mb16:,.0f} MB/s for 16
+before. Left out is what the process that hands out the shards does alone: it lists the archives at the beginning and links and describes
+the folder at the end; where a stage takes less than a minute, most of it may be that. Reading at {bytes_s:.0f} MB/s for every core ({sample_bytes:,.0f} bytes × {ratio:.1f} ÷ {real_ms:.2f} ms) is what the shared file system must give: {mb16:,.0f} MB/s for 16
 cores, {mb256:,.0f} MB/s for 256; below that it is the file system that stops the scaling.
 
 ## Ten million people
