@@ -2,6 +2,11 @@
 
 from typing import ClassVar
 
+import yaml
+
+NOT_YAML = (yaml.YAMLError, ValueError, LookupError, AttributeError, RecursionError)
+"""What the safe loader raises for text that is no YAML: dates and numbers that are none, and nesting without end, have errors of Python's."""
+
 
 class DataError(Exception):
     """An input file is missing, damaged or contradicts itself; the message names it and the mend."""

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
-from pipeline.errors import ParamsError
+from pipeline.errors import NOT_YAML, ParamsError
 from pipeline.params.datasets import FILES, PLACE, ArchiveLimits, Dataset, Download
 from pipeline.params.executor import Executor
 from pipeline.params.labels import Crop, Edges, Heatmaps, ShardsSection
@@ -87,13 +87,7 @@ def load_params(path: Path, overrides: tuple[str, ...] = ()) -> Params:
         raise ParamsError(f"{path}: not found. Run hpp in the project's folder or give --params FILE") from error
     except OSError as error:
         raise ParamsError(f"{path}: cannot be read ({error.strerror}). Give a YAML file with --params") from error
-    except (
-        yaml.YAMLError,
-        ValueError,
-        LookupError,
-        AttributeError,
-        RecursionError,
-    ) as error:  # dates and numbers of tags that are none, too
+    except NOT_YAML as error:
         raise ParamsError(f"{path}: not readable as YAML: {_one_line(error)}") from error
     if not isinstance(content, dict):
         raise ParamsError(f"{path}: holds {type(content).__name__}, expected sections such as `seed:` and `datasets:`")
@@ -124,13 +118,7 @@ def _apply(content: dict[str, Any], override: str) -> None:
         raise ParamsError(f"--set {override}: expected key.path=value, for instance train.lr=0.01")
     try:
         value = yaml.safe_load(text)
-    except (
-        yaml.YAMLError,
-        ValueError,
-        LookupError,
-        AttributeError,
-        RecursionError,
-    ) as error:  # dates and numbers of tags that are none, too
+    except NOT_YAML as error:
         raise ParamsError(f"--set {override}: the value is no YAML: {_one_line(error)}") from error
     *parents, last = key.split(".")
     place: Any = content

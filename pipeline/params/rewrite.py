@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from pipeline.errors import ParamsError
+from pipeline.errors import NOT_YAML, ParamsError
 
 _Edit = tuple[int, int, str]
 """Characters from .. to are replaced by a text."""
@@ -26,13 +26,7 @@ def parsed(text: str, file: str) -> dict[str, Any]:
     """
     try:
         content = yaml.safe_load(text)
-    except (
-        yaml.YAMLError,
-        ValueError,
-        LookupError,
-        AttributeError,
-        RecursionError,
-    ) as error:  # dates and numbers of tags that are none, too
+    except NOT_YAML as error:
         raise ParamsError(f"{file}: not readable as YAML: {' '.join(str(error).split())}") from error
     if not isinstance(content, dict):
         raise ParamsError(f"{file}: holds {type(content).__name__}, expected sections such as `seed:` and `datasets:`")

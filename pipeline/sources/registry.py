@@ -8,7 +8,7 @@ from typing import Annotated
 import yaml
 from pydantic import Field, StringConstraints, ValidationError
 
-from pipeline.errors import DataError
+from pipeline.errors import NOT_YAML, DataError
 from pipeline.params import FileName, Section, Splits
 from pipeline.sources.files import RemoteFile
 
@@ -72,11 +72,5 @@ def load_registry(path: Path) -> dict[str, PublishedSet]:
         first = error.errors(include_url=False)[0]
         place = ".".join(str(step) for step in first["loc"][1:])
         raise DataError(f"{path}: {place}: {first['msg']}; found {first['input']!r}") from error
-    except (
-        yaml.YAMLError,
-        ValueError,
-        LookupError,
-        AttributeError,
-        RecursionError,
-    ) as error:  # dates and numbers of tags that are none, too
+    except NOT_YAML as error:
         raise DataError(f"{path}: not readable as YAML: {error}") from error

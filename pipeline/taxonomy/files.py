@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from pipeline.errors import NOT_YAML
 from pipeline.taxonomy.keypoint_sets import KEYPOINT_SETS, KeypointSet
 from pipeline.taxonomy.label_sets import LABEL_SETS, LabelSet
 
@@ -81,13 +82,7 @@ def _load(path: Path) -> Any:
         raise ValueError(
             f"{path}: cannot be read ({error.strerror}). Give the path from the project's folder"
         ) from error
-    except (
-        yaml.YAMLError,
-        ValueError,
-        LookupError,
-        AttributeError,
-        RecursionError,
-    ) as error:  # dates and numbers of tags that are none, too
+    except NOT_YAML as error:
         raise ValueError(f"{path}: not readable as YAML: {' '.join(str(error).split())}") from error
 
 
