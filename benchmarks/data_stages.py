@@ -10,7 +10,8 @@ the steps edges, heatmaps and shard in this process, on one core, in turns with 
     bare floor the same from outputs that were encoded beforehand: the PNGs, the npz
 
 Then edges and heatmaps over the same shards `--repeat` times, as many people as LIP has, by one worker, two workers, and Ray with two,
-which has been started before; published folders must be equal. What two processes that share nothing but the machine reach beside one is
+which has been started before; published folders must be equal. The local pool works as under a command: each step in a process of its
+own, so that each pays for the start of its workers. What two processes that share nothing but the machine reach beside one is
 measured between them: two cores of a virtual machine are seldom twice one. Then the cutting out of CIHP's people, from a fourth of `--images` scenes and from all of them,
 to see whether the time of an image grows with their number. Writes benchmarks/results/data_stages.json; ten minutes on two cores.
 """
@@ -19,7 +20,10 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
+import pickle
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -33,13 +37,14 @@ from crowds import write_crowd
 from measuring import Line, paired_ratio, write
 from processes import hpp
 
-from pipeline.execution import Engine, LocalPool, RayCluster
+from pipeline.execution import Engine, LocalPool
+from pipeline.execution.cluster import RayCluster
 from pipeline.images import decode_map, encode_bits
 from pipeline.rows import EDGE_SCHEMA
 from pipeline.shards.manifest import Manifest, ShardEntry
 from pipeline.shards.read import iter_rows, read_rows, read_table
 from pipeline.shards.step import ShardInput, Step, content_hash, run_step
-from pipeline.shards.write import npz_bytes, parquet_bytes, table_bytes, write_whole
+from pipeline.shards.write import flush_files, npz_bytes, parquet_bytes, table_bytes, write_whole
 from pipeline.steps.annotated_pose import annotated_pose_step
 from pipeline.steps.crop import annotated_step
 from pipeline.steps.cutting import CutRules
@@ -60,12 +65,23 @@ def publish(step: Step, shards: Sequence[ShardInput], folder: Path, engine: Engi
             step.name, "crowd", split, "lip", None, dict(step.parameters), {step.name: step.version}, entries, {}
         )
 
+    cv2.setNumThreads(1)
     begin = time.perf_counter()
     run_step(
         step, shards, describe, ["train"], folder / "data" / step.name, folder / "scratch", engine=engine,
         max_rejects=0, limit_key="", progress=lambda more: None,
     )  # fmt: skip
     return time.perf_counter() - begin
+
+
+_APART = "import pickle, sys; from data_stages import publish; print(publish(*pickle.load(sys.stdin.buffer)))"
+
+
+def publish_apart(step: Step, shards: Sequence[ShardInput], folder: Path, engine: Engine) -> float:
+    """`publish` in a process of its own."""
+    work, here = pickle.dumps((step, shards, folder, engine)), Path(__file__).parent
+    done = subprocess.run([sys.executable, "-c", _APART], input=work, stdout=subprocess.PIPE, cwd=here, check=True)
+    return float(done.stdout)
 
 
 Floor = Callable[[tuple[Path, ...], Any, Path], None]
@@ -75,13 +91,13 @@ def edges_floor(paths: tuple[Path, ...], ready: Any, out: Path) -> None:
     for row in iter_rows(paths[0], ["sample_id", "mask"]):
         decode_map(row["mask"], "mask")
     rows = [{"sample_id": name, "edge": edge if isinstance(edge, bytes) else encode_bits(edge)} for name, edge in ready]
-    write_whole(out, parquet_bytes(rows, EDGE_SCHEMA, ROW_GROUP))
+    write_whole(out, parquet_bytes(rows, EDGE_SCHEMA, ROW_GROUP), flush=False)
 
 
 def heatmaps_floor(paths: tuple[Path, ...], ready: Any, out: Path) -> None:
     read_table(paths[0], ["sample_id", "width", "height"])
     read_table(paths[1], ["sample_id", "keypoints"])
-    write_whole(out, ready if isinstance(ready, bytes) else npz_bytes(ready.items(), True))
+    write_whole(out, ready if isinstance(ready, bytes) else npz_bytes(ready.items(), True), flush=False)
 
 
 def samples_floor(paths: tuple[Path, ...], ready: Any, out: Path) -> None:
@@ -90,7 +106,7 @@ def samples_floor(paths: tuple[Path, ...], ready: Any, out: Path) -> None:
     read_table(paths[2])
     for mask in crops["mask"].to_pylist():
         decode_map(mask, "mask")
-    write_whole(out, ready if isinstance(ready, bytes) else table_bytes(ready, ROW_GROUP))
+    write_whole(out, ready if isinstance(ready, bytes) else table_bytes(ready, ROW_GROUP), flush=False)
 
 
 def ready_edges(path: Path, encoded: bool) -> Any:
@@ -124,8 +140,11 @@ def against_floor(
                 for shard, output in zip(shards, outputs, strict=True):
                     kept = ready(output, encoded)
                     begin = time.perf_counter()
-                    floor(shard.inputs, kept, Path(aside) / "floor")
+                    floor(shard.inputs, kept, Path(aside) / f"{name} {output.name}")
                     spent += time.perf_counter() - begin
+                begin = time.perf_counter()
+                flush_files(Path(aside).glob(f"{name} *"))
+                spent += time.perf_counter() - begin
                 times[name].append(spent)
     lines = [
         Line(
@@ -149,14 +168,18 @@ def workers(
     ]  # fmt: skip
     cluster = RayCluster(2)
     list(cluster.run_tasks(abs, [0, 1, 2, 3]))  # Ray's start is apart
-    engines: dict[str, Engine] = {"one": LocalPool(1), "two": LocalPool(2), "ray": cluster}
-    seconds: dict[str, list[float]] = {name: [] for name in engines}
+    ways: dict[str, tuple[Callable[..., float], Engine]] = {
+        "one": (publish_apart, LocalPool(1)),
+        "two": (publish_apart, LocalPool(2)),
+        "ray": (publish, cluster),
+    }
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
     hashes, machine = {}, []
     for _ in range(3):
         machine.append(scaling())
-        for name, engine in engines.items():
+        for name, (run, engine) in ways.items():
             with tempfile.TemporaryDirectory(dir=project) as aside:
-                seconds[name].append(sum(publish(step, shards, Path(aside), engine) for step, shards in work))
+                seconds[name].append(sum(run(step, shards, Path(aside), engine) for step, shards in work))
                 hashes[name] = [path.read_bytes() for path in sorted(Path(aside).rglob("manifest.json"))]
     if not hashes["one"] == hashes["two"] == hashes["ray"]:
         raise SystemExit("edges and heatmaps: the engines' bytes differ")

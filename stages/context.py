@@ -14,7 +14,10 @@ from typing import Any
 import click
 from tqdm import tqdm
 
-from pipeline.execution import Courier, Engine, LocalPool, RayCluster, Storage, worker_count
+from pipeline.execution import Engine, LocalPool, worker_count
+from pipeline.execution.cluster import RayCluster
+from pipeline.execution.courier import Courier
+from pipeline.execution.storage import Storage
 from pipeline.params import Params, load_params
 from stages.paths import Paths
 

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from functools import partial
+from multiprocessing.context import BaseContext
+from typing import Any
 
 import cv2
+import pyarrow as pa
 
 from pipeline.errors import WorkerDied
 from pipeline.execution.engine import NO_FILES, Files, Result, Task
@@ -43,10 +48,8 @@ class LocalPool:
         if resident or self.workers <= 1 or len(tasks) <= 1:
             yield from map(function, tasks)
             return
-        # Spawned, not forked: a forked child would inherit the locks of torch's and OpenCV's threads.
-        context = multiprocessing.get_context("spawn")
         workers = min(self.workers, len(tasks))
-        with ProcessPoolExecutor(workers, mp_context=context, initializer=_begin_worker) as pool:
+        with ProcessPoolExecutor(workers, mp_context=_context(function), initializer=_begin_worker) as pool:
             running: deque[Future[Result]] = deque()
             try:
                 for task in tasks:
@@ -65,9 +68,40 @@ class LocalPool:
                     future.cancel()
 
 
+def _context(function: Any) -> BaseContext:
+    """How workers are started. Never forked from this process: they would inherit the locks of torch's and OpenCV's threads.
+
+    On Linux they are forked from a server that has imported what defines the function, and done nothing else: one import
+    for all of them. Elsewhere each imports it for itself; the frameworks of macOS do not outlive a fork.
+    """
+    if sys.platform != "linux":
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    parts = (function.func, *function.args) if isinstance(function, partial) else (function,)
+    context.set_forkserver_preload([part.__module__ for part in parts])  # heard once, before the server starts
+    return context
+
+
 def _begin_worker() -> None:
     cv2.setNumThreads(1)
+    _hide_pandas()
     threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+class _NoPandas:
+    """An import finder that refuses pandas."""
+
+    @staticmethod
+    def find_spec(name: str, *_: Any) -> None:
+        if name == "pandas":
+            raise ModuleNotFoundError(name)
+
+
+def _hide_pandas() -> None:
+    """pyarrow imports pandas, where it is installed, before it first converts anything: half a second that no task needs."""
+    sys.meta_path.insert(0, _NoPandas)
+    pa.array([])  # looks for pandas, once and for all
+    sys.meta_path.remove(_NoPandas)
 
 
 def _end_with_parent() -> None:

@@ -20,7 +20,7 @@ from typing import Any
 from pipeline.errors import DataError
 from pipeline.execution import NO_FILES, Engine, Files
 from pipeline.shards.manifest import Manifest, ShardEntry, sha256_of
-from pipeline.shards.write import remove_files_left, remove_leftovers, replace_folder, write_whole
+from pipeline.shards.write import flush_files, remove_files_left, remove_leftovers, replace_folder, write_whole
 
 
 @dataclass(frozen=True)
@@ -154,7 +154,10 @@ class _Finished:
 
 
 def _make(work: Work, task: _Task) -> None:
-    """Make one shard in scratch; its report, written last, marks it as finished."""
+    """Make one shard in scratch; its report, written last, marks it as finished.
+
+    Neither is flushed to the disk: the next run looks whether the shard's bytes are those that the report tells.
+    """
     data, report = work(task.inputs)
     content = {
         "records": report.records,
@@ -166,8 +169,8 @@ def _make(work: Work, task: _Task) -> None:
         "sha256": hashlib.sha256(data).hexdigest(),
     }
     shard, told = task.outputs
-    write_whole(shard, data)
-    write_whole(told, json.dumps(content).encode())
+    write_whole(shard, data, flush=False)
+    write_whole(told, json.dumps(content).encode(), flush=False)
 
 
 def _finished(path: Path) -> _Finished:
@@ -192,7 +195,10 @@ def _is_finished(path: Path) -> bool:
     """
     if not path.is_file() or not path.with_suffix(".json").is_file():
         return False
-    finished = _finished(path)
+    try:
+        finished = _finished(path)
+    except ValueError:  # no JSON: the machine lost its power before the disk had it
+        return False
     damaged = any(one.check in _DAMAGED for one in finished.report.rejects)
     return not damaged and sha256_of(path) == finished.sha256
 
@@ -305,6 +311,7 @@ def _publish(
                 (aside / split / f"{kind}.jsonl").write_text("".join(lines), encoding="utf-8")
             if finish is not None:
                 finish(split, aside / split)
+        flush_files(sorted(aside.rglob(f"*.{step.suffix}")))
         if card is not None:
             (aside / "README.md").write_text(card, encoding="utf-8")
         replace_folder(aside, out)

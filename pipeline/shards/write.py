@@ -11,6 +11,7 @@ import tempfile
 import threading
 import zipfile
 from collections.abc import Collection, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -26,17 +27,38 @@ def file_aside(path: Path) -> Path:
     return path.with_name(f".{path.name}.{threading.get_native_id()}-{os.getpid()}")
 
 
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file under another name, flush it to the disk, then give it its own name."""
+def write_whole(path: Path, data: bytes, *, flush: bool = True) -> None:
+    """Write a file under another name, then give it its own name.
+
+    Args:
+        flush: to the disk, before it gets its name. Otherwise a machine that loses its power may come back with the name and
+            no content; that is for files whose content is verified, or which `flush_files` gets.
+    """
     aside = file_aside(path)
     try:
         with aside.open("wb") as file:
             file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+            if flush:
+                file.flush()
+                os.fsync(file.fileno())
         aside.replace(path)
     finally:
         aside.unlink(missing_ok=True)
+
+
+_FLUSHED_AT_ONCE = 16
+
+
+def flush_files(paths: Iterable[Path]) -> None:
+    """Wait until the disk has these files; many at a time, as file systems write them out together."""
+    with ThreadPoolExecutor(_FLUSHED_AT_ONCE, "flush") as threads:
+        for _ in threads.map(_flush, paths):
+            pass
+
+
+def _flush(path: Path) -> None:
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
 
 
 def parquet_bytes(rows: Iterable[Mapping[str, Any]], schema: pa.Schema, row_group: int) -> bytes:

@@ -52,7 +52,8 @@ class WithoutPadding(nn.Module):
         weight = weight if rows else weight[:, :, 1:2]
         weight = weight if columns else weight[:, :, :, 1:2]
         padding = (given.dilation[0] * rows, given.dilation[1] * columns)
-        return functional.conv2d(features, weight.contiguous(), given.bias, 1, padding, given.dilation)
+        weight = weight.contiguous(memory_format=torch.channels_last)  # nothing is copied while all taps are there
+        return functional.conv2d(features, weight, given.bias, 1, padding, given.dilation)
 
 
 def drop_padded_taps(network: nn.Module) -> None:
@@ -90,11 +91,12 @@ class Joined(nn.Module):
 
     def forward(self, maps: list[Tensor], size: tuple[int, int]) -> Tensor:
         """One (N, inputs, h, w) per weight -> (N, outputs, *size)."""
-        first, *others = (functional.conv2d(fed, weight) for fed, weight in zip(maps, self.weights, strict=True))
+        biases = [self.bias, *[None] * (len(maps) - 1)]
+        first, *others = (functional.conv2d(*fed) for fed in zip(maps, self.weights, biases, strict=True))
         total = self._to(size, first)
         for other in others:
-            total = total + self._to(size, other)
-        return self.activation(total if self.bias is None else total + self.bias[:, None, None])
+            total += self._to(size, other)
+        return self.activation(total)
 
     def _to(self, size: tuple[int, int], maps: Tensor) -> Tensor:
         if size_of(maps) == size:

@@ -13,7 +13,10 @@ import pytest
 
 from pipeline.detection.loading import load_detector
 from pipeline.errors import DataError, ParamsError, WorkerDied
-from pipeline.execution import NO_FILES, Courier, Files, LocalPool, RayCluster, Storage
+from pipeline.execution import NO_FILES, Files, LocalPool
+from pipeline.execution.cluster import RayCluster
+from pipeline.execution.courier import Courier
+from pipeline.execution.storage import Storage
 from pipeline.rows import SAMPLE_SCHEMA, sample_row
 from pipeline.shards.raw_outputs import RawOutputs
 from pipeline.shards.read import read_table

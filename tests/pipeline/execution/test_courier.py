@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import DataError, ParamsError
-from pipeline.execution import NO_FILES, Courier, Files, LocalPool, Storage
+from pipeline.execution import NO_FILES, Files, LocalPool
+from pipeline.execution.courier import Courier
+from pipeline.execution.storage import Storage
 from pipeline.rows import SAMPLE_SCHEMA, sample_row
 from pipeline.shards.step import run_step
 from pipeline.shards.write import parquet_bytes

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import DataError
-from pipeline.execution import LocalPool, Storage
+from pipeline.execution import LocalPool
+from pipeline.execution.storage import Storage
 from pipeline.execution.mirror import Mirror
 
 

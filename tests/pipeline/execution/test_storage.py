@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from pipeline.errors import DataError, ParamsError
-from pipeline.execution import Storage
+from pipeline.execution.storage import Storage
 
 
 @pytest.fixture

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import DataError, ParamsError
-from pipeline.execution import Courier, Files, LocalPool, Storage
+from pipeline.execution import Files, LocalPool
+from pipeline.execution.courier import Courier
+from pipeline.execution.storage import Storage
 
 s3fs = pytest.importorskip("s3fs")
 server = pytest.importorskip("moto.server")
