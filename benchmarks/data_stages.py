@@ -9,8 +9,8 @@ the steps edges, heatmaps and shard in this process, on one core, in turns with 
                outputs from arrays that lie ready: encoded (PNG, deflate, parquet), flushed to the disk
     bare floor the same from outputs that were encoded beforehand: the PNGs, the npz
 
-Then edges and heatmaps over the same shards `--repeat` times, as many people as LIP has, by one worker, two workers, and Ray with two,
-which has been started before; published folders must be equal. The local pool works as under a command: each step in a process of its
+Then the same people in shards as large as presets/corrpm-lip.yaml has them, and edges and heatmaps over these `--repeat` times, as many people as
+LIP has, by one worker, two workers, and Ray with two, which has been started before; published folders must be equal. The local pool works as under a command: each step in a process of its
 own, so that each pays for the start of its workers. What two processes that share nothing but the machine reach beside one is
 measured between them: two cores of a virtual machine are seldom twice one. Then the cutting out of CIHP's people, from a fourth of `--images` scenes and from all of them,
 to see whether the time of an image grows with their number. Writes benchmarks/results/data_stages.json; ten minutes on two cores.
@@ -26,7 +26,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -54,7 +54,9 @@ from pipeline.steps.inputs import stage_inputs
 from pipeline.steps.samples import samples_step
 
 ROW_GROUP, SIZE, STRIDE, JOINTS = 20, (40, 24), 4, 16
+LIP_SHARD, LIP_ROW_GROUP = 500, 50
 ROUNDS = 5
+MAPS = heatmaps_step(SIZE, STRIDE, 2.0, None, "corrpm", True)
 
 
 def publish(step: Step, shards: Sequence[ShardInput], folder: Path, engine: Engine) -> float:
@@ -156,6 +158,20 @@ def against_floor(
         Line(f"{step.name}: the same, outputs encoded beforehand", paired_ratio(times["step"], times["bare floor"])),
     ]
     return lines, {name: statistics.median(seconds) for name, seconds in times.items()}
+
+
+def large_shards(project: Path, settings: Mapping[str, object]) -> list[tuple[Step, list[ShardInput]]]:
+    """Edges and heatmaps of the same people, in shards as those of the preset for LIP."""
+    folder = project / "large"
+    settings = {**settings, "shards.records_per_shard": LIP_SHARD, "shards.row_group": LIP_ROW_GROUP}
+    for stage in ("download", "ingest", "crop"):
+        hpp(folder, settings, stage, "lip")
+    crops, pose = folder / "data/crops/lip", folder / "data/pose"
+    publish(annotated_pose_step(JOINTS, LIP_ROW_GROUP), stage_inputs([crops], ["train"]), folder, LocalPool(1))
+    return [
+        (edges_step(3, False, LIP_ROW_GROUP), stage_inputs([crops], ["train"])),
+        (MAPS, stage_inputs([crops, pose], ["train"], stem="heatmaps")),
+    ]
 
 
 def workers(
@@ -262,13 +278,12 @@ def main() -> None:
         crops = data / "crops/lip"
         publish(annotated_pose_step(JOINTS, ROW_GROUP), stage_inputs([crops], ["train"]), project, LocalPool(1))
         edges = edges_step(3, False, ROW_GROUP)
-        maps = heatmaps_step(SIZE, STRIDE, 2.0, None, "corrpm", True)
         samples = samples_step((SIZE[0] * STRIDE, SIZE[1] * STRIDE), ROW_GROUP, {"width": 3})
         inputs = {
             "edges": stage_inputs([crops], ["train"]),
             "heatmaps": stage_inputs([crops, data / "pose"], ["train"], stem="heatmaps"),
         }
-        for step, floor, ready in ((edges, edges_floor, ready_edges), (maps, heatmaps_floor, ready_heatmaps)):
+        for step, floor, ready in ((edges, edges_floor, ready_edges), (MAPS, heatmaps_floor, ready_heatmaps)):
             more, details["seconds"][step.name] = against_floor(step, inputs[step.name], floor, ready, project)
             lines += more
         joined = stage_inputs([crops, *(data / name for name in ("edges", "pose", "heatmaps"))], ["train"])
@@ -279,9 +294,7 @@ def main() -> None:
             for name, place in (("ingest", "ingest/lip"), ("crops", "crops/lip"), ("edges", "edges"), ("pose", "pose"),
                                 ("heatmaps", "heatmaps"), ("shards", "shard"))
         }  # fmt: skip
-        more, details["engines"] = workers(
-            [(edges, inputs["edges"]), (maps, inputs["heatmaps"])], chosen.repeat, project
-        )
+        more, details["engines"] = workers(large_shards(project, settings), chosen.repeat, project)
         lines += more
         more, details["cutting"] = cutting(chosen.images, project)
         lines += more

@@ -49,7 +49,9 @@ class LocalPool:
             yield from map(function, tasks)
             return
         workers = min(self.workers, len(tasks))
-        with ProcessPoolExecutor(workers, mp_context=_context(function), initializer=_begin_worker) as pool:
+        with ProcessPoolExecutor(
+            workers, mp_context=_context(function), initializer=_begin_worker, initargs=(dict(os.environ),)
+        ) as pool:
             running: deque[Future[Result]] = deque()
             try:
                 for task in tasks:
@@ -78,11 +80,14 @@ def _context(function: Any) -> BaseContext:
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
     parts = (function.func, *function.args) if isinstance(function, partial) else (function,)
-    context.set_forkserver_preload([part.__module__ for part in parts])  # heard once, before the server starts
+    modules = [getattr(part, "__module__", None) or "builtins" for part in parts]
+    context.set_forkserver_preload(modules)  # heard once, before the server starts
     return context
 
 
-def _begin_worker() -> None:
+def _begin_worker(environment: dict[str, str]) -> None:
+    os.environ.clear()  # the server's is from when it was started
+    os.environ.update(environment)
     cv2.setNumThreads(1)
     _hide_pandas()
     threading.Thread(target=_end_with_parent, daemon=True).start()

@@ -57,7 +57,7 @@ def flush_files(paths: Iterable[Path]) -> None:
 
 
 def _flush(path: Path) -> None:
-    with path.open("rb+") as file:
+    with path.open("rb") as file:
         os.fsync(file.fileno())
 
 

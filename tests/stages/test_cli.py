@@ -3,6 +3,8 @@
 import json
 import os
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -259,6 +261,13 @@ def test_quiet_says_nothing_and_no_progress_gives_plain_lines(project):
     assert quiet.stdout == "" == quiet.stderr
     told = hpp(project, "--no-progress", "ingest", "lip")
     assert told.stderr.splitlines() == ["ingest lip: 1/2 shards", "ingest lip: 2/2 shards"]
+
+
+def test_the_file_that_workers_import_again_brings_nothing_along():
+    code = "import sys; import stages.__main__; print({'click', 'numpy', 'cv2', 'pipeline'} & set(sys.modules))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout == b"set()\n"
+    told = subprocess.run([sys.executable, "-m", "stages", "crop", "--help"], capture_output=True, check=True).stdout
+    assert told.startswith(b"Usage: ") and b"Cut the people of DATASET out" in told
 
 
 def test_help_lists_every_command():

@@ -2,7 +2,9 @@ import operator
 import os
 import subprocess
 import sys
+from fractions import Fraction
 from functools import partial
+from multiprocessing import forkserver
 from pathlib import Path
 
 import psutil
@@ -10,6 +12,7 @@ import pytest
 
 from pipeline.errors import WorkerDied
 from pipeline.execution import LocalPool, worker_count
+from pipeline.execution.local import _context
 
 
 def test_results_come_in_the_order_of_the_tasks():
@@ -41,6 +44,33 @@ def test_zero_workers_are_one_per_core(monkeypatch):
 def test_a_worker_that_is_killed_is_told_in_one_line():
     with pytest.raises(WorkerDied, match=r"^a worker process was killed.* fewer executor\.workers take less memory$"):
         list(LocalPool(2).run_tasks(os._exit, [9, 9, 9]))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere workers are spawned")
+def test_workers_are_forked_from_a_server_that_has_imported_what_defines_the_function():
+    parents = set(LocalPool(2).run_tasks(eval, ["__import__('os').getppid()"] * 4))
+    assert len(parents) == 1 and parents != {os.getpid()}
+    # of a partial: what defines the function, and what defines each thing that it is given
+    context = _context(partial(eval, Fraction(1, 2)))
+    assert forkserver._forkserver._preload_modules == ["builtins", "fractions"]  # type: ignore[attr-defined]
+    assert context.get_start_method() == "forkserver"
+
+
+def test_workers_have_the_environment_and_the_folder_of_now(tmp_path, monkeypatch):
+    list(LocalPool(2).run_tasks(abs, [1, 2]))
+    monkeypatch.setenv("HPP_TEST", "now")
+    monkeypatch.chdir(tmp_path)
+    asked = "__import__('os').environ.get('HPP_TEST'), __import__('os').getcwd()"
+    assert set(LocalPool(2).run_tasks(eval, [asked] * 2)) == {("now", str(tmp_path))}
+    monkeypatch.delenv("HPP_TEST")
+    assert set(LocalPool(2).run_tasks(eval, [asked] * 2)) == {(None, str(tmp_path))}
+
+
+def test_no_worker_imports_pandas_but_whoever_asks_for_a_frame_gets_it():
+    converts = "str(__import__('pyarrow').array([1, 2]).type) + str('pandas' in __import__('sys').modules)"
+    assert set(LocalPool(2).run_tasks(eval, [converts] * 4)) == {"int64False"}
+    framed = "len(__import__('pyarrow').table({'a': [1, 2]}).to_pandas())"
+    assert set(LocalPool(2).run_tasks(eval, [framed] * 4)) == {2}
 
 
 PARENT = """

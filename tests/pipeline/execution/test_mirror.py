@@ -10,8 +10,8 @@ import pytest
 
 from pipeline.errors import DataError
 from pipeline.execution import LocalPool
-from pipeline.execution.storage import Storage
 from pipeline.execution.mirror import Mirror
+from pipeline.execution.storage import Storage
 
 
 @pytest.fixture

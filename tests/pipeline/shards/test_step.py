@@ -1,5 +1,6 @@
 import hashlib
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from pipeline.execution import LocalPool
 from pipeline.rows import SAMPLE_SCHEMA, sample_row
 from pipeline.shards.manifest import Manifest
 from pipeline.shards.step import Finding, ShardInput, ShardReport, Step, Tally, content_hash, run_step
-from pipeline.shards.write import parquet_bytes
+from pipeline.shards.write import parquet_bytes, replace_folder
 from pipeline.steps.edges import edges_step
 from pipeline.steps.inputs import stage_inputs
 from tests import builders
@@ -221,6 +222,37 @@ def test_a_published_shard_that_was_damaged_is_made_again(tmp_path):
         file.write(b"?")
     run(tmp_path, work, shards("a", "b"))
     assert work.calls == ["a", "b", "a"] and contents(tmp_path / "out") == before
+
+
+@pytest.mark.parametrize("left", [b"", b"\0" * 100, b'{"records": 1, "cou'])
+@pytest.mark.parametrize("suffix", ["json", "bin"])
+def test_a_shard_that_a_power_cut_left_without_content_is_made_again(tmp_path, left, suffix):
+    work = Work()
+    inputs = shards("one", "two")
+    run(tmp_path, work, inputs)
+    whole = contents(tmp_path / "out")
+    torn = next(path for path in (tmp_path / "scratch/toy").glob("*.bin") if path.read_bytes() == b"TWO")
+    torn.with_suffix(f".{suffix}").unlink()
+    torn.with_suffix(f".{suffix}").write_bytes(left)
+    run(tmp_path, work, inputs)
+    assert work.calls == ["one", "two", "two"] and contents(tmp_path / "out") == whole
+
+
+def test_all_shards_are_on_the_disk_before_they_are_published(tmp_path, monkeypatch):
+    on_disk, fsync = set(), os.fsync
+
+    def told(file):
+        fsync(file)
+        on_disk.add(os.fstat(file).st_ino)
+
+    def replaced(new, target):
+        assert {path.stat().st_ino for path in new.rglob("*.bin")} <= on_disk and on_disk
+        replace_folder(new, target)
+
+    monkeypatch.setattr(os, "fsync", told)
+    monkeypatch.setattr("pipeline.shards.step.replace_folder", replaced)
+    run(tmp_path, Work(), shards("one", "two") + shards("three", split="val"), splits=("train", "val"))
+    assert len(contents(tmp_path / "out")) == 9
 
 
 def test_a_failure_in_the_middle_publishes_nothing_and_is_gone_on_from(tmp_path):

@@ -85,6 +85,21 @@ def test_a_file_is_written_whole_and_nothing_else_stays(tmp_path):
     assert (tmp_path / "a.bin").read_bytes() == b"two" and [path.name for path in tmp_path.iterdir()] == ["a.bin"]
 
 
+def test_files_are_flushed_one_by_one_or_all_together(tmp_path, monkeypatch):
+    flushed, fsync = [], os.fsync
+    monkeypatch.setattr(os, "fsync", lambda file: (flushed.append(os.fstat(file).st_ino), fsync(file)))
+    write.write_whole(tmp_path / "a", b"1")
+    assert flushed == [(tmp_path / "a").stat().st_ino]
+    paths = [tmp_path / f"b{number}" for number in range(40)]
+    for path in paths:
+        write.write_whole(path, b"2", flush=False)
+    assert len(flushed) == 1
+    write.flush_files(paths)
+    assert sorted(flushed[1:]) == sorted(path.stat().st_ino for path in paths)
+    with pytest.raises(FileNotFoundError):
+        write.flush_files([tmp_path / "absent"])
+
+
 def test_a_failed_write_leaves_the_old_file(tmp_path):
     write_whole(tmp_path / "a.bin", b"one")
     with pytest.raises(TypeError):
