@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import sys
+import tempfile
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -70,13 +71,18 @@ class LocalPool:
                     future.cancel()
 
 
+_LONGEST_FOLDER = 70
+"""Bytes: a socket's path has at most 107, of which the server's own names take 32."""
+
+
 def _context(function: Any) -> BaseContext:
     """How workers are started. Never forked from this process: they would inherit the locks of torch's and OpenCV's threads.
 
     On Linux they are forked from a server that has imported what defines the function, and done nothing else: one import
-    for all of them. Elsewhere each imports it for itself; the frameworks of macOS do not outlive a fork.
+    for all of them. Elsewhere each imports it for itself (the frameworks of macOS do not outlive a fork), and where the
+    server's socket, which lies in the temporary folder, would have too long a path.
     """
-    if sys.platform != "linux":
+    if sys.platform != "linux" or len(os.fsencode(tempfile.gettempdir())) > _LONGEST_FOLDER:
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
     parts = (function.func, *function.args) if isinstance(function, partial) else (function,)

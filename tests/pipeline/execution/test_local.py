@@ -2,6 +2,7 @@ import operator
 import os
 import subprocess
 import sys
+import tempfile
 from fractions import Fraction
 from functools import partial
 from multiprocessing import forkserver
@@ -47,13 +48,15 @@ def test_a_worker_that_is_killed_is_told_in_one_line():
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere workers are spawned")
-def test_workers_are_forked_from_a_server_that_has_imported_what_defines_the_function():
+def test_workers_are_forked_from_a_server_that_has_imported_what_defines_the_function(monkeypatch):
     parents = set(LocalPool(2).run_tasks(eval, ["__import__('os').getppid()"] * 4))
     assert len(parents) == 1 and parents != {os.getpid()}
     # of a partial: what defines the function, and what defines each thing that it is given
     context = _context(partial(eval, Fraction(1, 2)))
     assert forkserver._forkserver._preload_modules == ["builtins", "fractions"]  # type: ignore[attr-defined]
     assert context.get_start_method() == "forkserver"
+    monkeypatch.setattr(tempfile, "tempdir", "/scratch/" + "long/" * 20)
+    assert _context(abs).get_start_method() == "spawn"
 
 
 def test_workers_have_the_environment_and_the_folder_of_now(tmp_path, monkeypatch):
