@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import socket
+import sys
 import threading
 import time
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from multiprocessing import get_context, set_start_method
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from pipeline.params import Params
 from stages.cli import main
@@ -26,9 +28,11 @@ from trainer.engine.validate import validate
 from trainer.models import load_model
 from trainer.predict import CropParser
 
-# A server that has imported all this forks the children: torch is loaded once, and has no threads yet.
+# A server that has imported all this forks the children: torch is loaded once, and has no threads yet. Where another test's
+# pool has started the server, each imports it for itself, from here: pytest leaves the project's folder out of the path.
 _CONTEXT = get_context("forkserver")
 _CONTEXT.set_forkserver_preload([__name__])
+_ROOT = str(Path(__file__).resolve().parents[3])
 
 
 @dataclass(frozen=True)
@@ -42,7 +46,8 @@ class Kill:
 def start(target: Any, *arguments: Any) -> BaseProcess:
     """A child at work."""
     child = _CONTEXT.Process(target=_run, args=(target, *arguments))
-    child.start()
+    with patch.object(sys, "path", [_ROOT, *sys.path]):
+        child.start()
     return child
 
 
