@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,9 +53,9 @@ def hpp(project: Path, settings: Mapping[str, object], *arguments: str) -> Usage
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         sys.exit(f"hpp {' '.join(arguments)} ended with {process.returncode}")
-    # Workers' processor time counts once they have been waited for. The peak that wait4 tells is of no use: where it is the
-    # larger one it is this process's, which the other one was before it began.
-    return Usage(seconds, usage.ru_utime + usage.ru_stime, watch.peak_mb)
+    # Nobody waits for the server that forks the workers, so its time and theirs are not in wait4's. The peak that wait4
+    # tells is of no use: where it is the larger one it is this process's, which the other one was before it began.
+    return Usage(seconds, usage.ru_utime + usage.ru_stime + watch.server_seconds, watch.peak_mb)
 
 
 class _Watch(threading.Thread):
@@ -64,6 +65,12 @@ class _Watch(threading.Thread):
         super().__init__(daemon=True)
         self._process, self._ended = process, threading.Event()
         self._peaks: dict[int, float] = {}
+        self._servers: dict[int, float] = {}
+
+    @property
+    def server_seconds(self) -> float:
+        """Processor time of the server that forks the workers, and of those workers that have ended."""
+        return sum(self._servers.values())
 
     @property
     def peak_mb(self) -> float:
@@ -79,6 +86,12 @@ class _Watch(threading.Thread):
             for one in processes:
                 # The last look is the one that counts: the first may meet a process that is still a copy of its parent.
                 self._peaks[one.pid] = _peak_mb(one.pid) or self._peaks.get(one.pid, 0)
+            for one in processes[1:]:
+                with suppress(psutil.NoSuchProcess):
+                    if one.ppid() == self._process and any(
+                        "multiprocessing.forkserver" in part for part in one.cmdline()
+                    ):
+                        self._servers[one.pid] = sum(one.cpu_times()[:4])  # its own, and its children's
 
     def stop(self) -> None:
         self._ended.set()
