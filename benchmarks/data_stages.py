@@ -6,13 +6,13 @@ Draws a LIP set of single people (200 differ, the others repeat their bytes unde
 the steps edges, heatmaps and shard in this process, on one core, in turns with their floor:
 
     floor      reads the columns of the input shards that the step needs, decodes the masks it looks at, and writes the same
-               outputs from arrays that lie ready: encoded (PNG, deflate, parquet), flushed to the disk
+               outputs from arrays that lie ready: encoded (PNG, deflate, parquet), and flushed to the disk together at the end
     bare floor the same from outputs that were encoded beforehand: the PNGs, the npz
 
-Then the same people in shards as large as presets/corrpm-lip.yaml has them, and edges and heatmaps over these `--repeat` times, as many people as
-LIP has, by one worker, two workers, and Ray with two, which has been started before; published folders must be equal. The local pool works as under a command: each step in a process of its
-own, so that each pays for the start of its workers. What two processes that share nothing but the machine reach beside one is
-measured between them: two cores of a virtual machine are seldom twice one. Then the cutting out of CIHP's people, from a fourth of `--images` scenes and from all of them,
+Then the same people in shards as large as presets/corrpm-lip.yaml has them, and edges and heatmaps over these `--repeat` times, as
+many people as LIP has, by one worker, two workers, and Ray with two, which has been started before; published folders must be equal.
+The local pool works as under a command: each step in a process of its own, so that each pays for the start of its workers. What two
+processes that share nothing but the machine reach beside one is measured between them: two cores of a virtual machine are seldom twice one. Then the cutting out of CIHP's people, from a fourth of `--images` scenes and from all of them,
 to see whether the time of an image grows with their number. Writes benchmarks/results/data_stages.json; ten minutes on two cores.
 """
 
@@ -54,7 +54,7 @@ from pipeline.steps.inputs import stage_inputs
 from pipeline.steps.samples import samples_step
 
 ROW_GROUP, SIZE, STRIDE, JOINTS = 20, (40, 24), 4, 16
-LIP_SHARD, LIP_ROW_GROUP = 500, 50
+LIP_SHARD, LIP_ROW_GROUP = 500, 50  # of presets/corrpm-lip.yaml
 ROUNDS = 5
 MAPS = heatmaps_step(SIZE, STRIDE, 2.0, None, "corrpm", True)
 
@@ -204,7 +204,7 @@ def workers(
             "edges and heatmaps: two workers as fast as one",
             paired_ratio(seconds["one"], seconds["two"]),
             target=1.8,
-            note="the pool's start included",
+            note=f"shards of {LIP_SHARD} as LIP's preset has them, the pool's start included",
         ),
         Line("two processes that compute, as fast as one", statistics.median(machine), note="what the machine gives"),
         Line(
