@@ -41,10 +41,10 @@ def check(context: Context, dataset: str, out: Path | None) -> None:
     reader = chunk_reader(
         raw, dataset, section.parts, section.layout, scratch, section.keypoints, record_rules(params, dataset)
     )
-    shards = ingest_shards(
-        raw, section.layout, section.splits, params.shards.records_per_shard, options, scratch, params.archives
-    )
-    account = {} if layout.account is None else layout.account(Archives(raw, scratch, params.archives), options)
+    archives = Archives(raw, scratch, params.archives)
+    shards = ingest_shards(archives, section.layout, section.splits, params.shards.records_per_shard, options)
+    account = {} if layout.account is None else layout.account(archives, options)
+    del archives  # and with it the list of all files
     files = source_files(raw, scratch)
     reports = _look_through(context, dataset, CheckWork(reader), shards, section.splits, files)
     found = check_set(reports, set_rules(params, dataset, layout, account))

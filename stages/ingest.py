@@ -31,10 +31,10 @@ def ingest(context: Context, dataset: str) -> None:
         raw, dataset, section.parts, params.shards.row_group, section.layout, scratch, section.keypoints,
         record_rules(params, dataset),
     )  # fmt: skip
-    shards = ingest_shards(
-        raw, section.layout, section.splits, params.shards.records_per_shard, options, scratch, params.archives
-    )
-    account = {} if layout.account is None else layout.account(Archives(raw, scratch, params.archives), options)
+    archives = Archives(raw, scratch, params.archives)
+    shards = ingest_shards(archives, section.layout, section.splits, params.shards.records_per_shard, options)
+    account = {} if layout.account is None else layout.account(archives, options)
+    del archives  # and with it the list of all files
     lines: list[Line] = []
 
     def gate(reports: dict[str, ShardReport]) -> None:

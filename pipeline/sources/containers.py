@@ -18,12 +18,11 @@ from typing import IO, Protocol
 
 from pipeline.sources.places import Place
 from pipeline.sources.tar import Admit, NotPlain, TarEntry, index_tar, tar_to_zip
+from pipeline.sources.zip_directory import UTF8_PATH, ZipEntry, zip_entries
 
 _LOCAL_HEADER = struct.Struct("<4s5H3L2H")
 _UNIX = 3
 """Of a zip entry: made on Unix, its mode stands in the upper half of the external attributes."""
-_UTF8 = 0x800
-"""Flag of a zip entry whose name is UTF-8."""
 _NOT_PLAIN = 0x01 | 0x20 | 0x40
 """Flags of a zip entry that is encrypted or a patch."""
 _PLAIN_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
@@ -69,22 +68,31 @@ class ZipContainer:
 
     Raises:
         NotPlain: it holds a link or a device.
+        zipfile.BadZipFile, NotImplementedError, UnicodeDecodeError: it is not whole, or needs a newer reader.
     """
 
     def __init__(self, file: Path | IO[bytes]) -> None:
-        self._zip = zipfile.ZipFile(file)
-        special = next((info for info in self._zip.infolist() if _is_special(info)), None)
+        self._file = file.open("rb") if isinstance(file, Path) else file
+        special = next((entry for entry in self._entries() if _is_special(entry)), None)
         if special is not None:
             raise NotPlain(f"{_zip_path(special)}: a link or a device. Pack the zip again with the files themselves")
-        self._origin = _origin(file)
+
+    def _entries(self) -> Iterator[ZipEntry]:
+        """Read anew each time, so that the directory never lies in memory."""
+        return zip_entries(self._file)
+
+    @cached_property
+    def _zip(self) -> zipfile.ZipFile:
+        """For those who read files that no table of places has."""
+        return zipfile.ZipFile(self._file)
 
     @cached_property
     def _infos(self) -> dict[str, zipfile.ZipInfo]:
-        return {_zip_path(info): info for info in self._zip.infolist()}
+        return {_told(info.filename, info.flag_bits): info for info in self._zip.infolist()}
 
     def files(self) -> Iterator[tuple[str, int, int]]:
         """Path, size and CRC-32 of every file, in the archive's order."""
-        return ((_zip_path(info), info.file_size, info.CRC) for info in self._zip.infolist() if not info.is_dir())
+        return ((_zip_path(entry), entry.size, entry.crc) for entry in self._entries() if not entry.is_folder)
 
     def read(self, path: str) -> bytes:
         """A file's bytes, checked against its CRC."""
@@ -92,49 +100,52 @@ class ZipContainer:
 
     def inner(self, path: str, scratch: OpenScratch) -> IO[bytes]:
         """A stored file lies in one piece behind its local header and is read where it is; a deflated one is unpacked."""
-        info = self._infos[path]
-        if info.compress_type != zipfile.ZIP_STORED:
+        entry = next(entry for entry in self._entries() if _zip_path(entry) == path)
+        if entry.method != zipfile.ZIP_STORED:
 
             def unpack(target: IO[bytes]) -> None:
-                with self._zip.open(info) as member:
+                with self._zip.open(self._infos[path]) as member:
                     shutil.copyfileobj(member, target)
 
             return scratch(".zip", unpack)
-        file: IO[bytes] = self._zip.fp  # type: ignore[assignment]  # None only once closed
-        file.seek(info.header_offset)
-        header = _LOCAL_HEADER.unpack(file.read(_LOCAL_HEADER.size))
-        start = info.header_offset + _LOCAL_HEADER.size + header[-2] + header[-1]
-        return io.BufferedReader(_Slice(file, start, info.file_size))
+        self._file.seek(entry.start)
+        header = _LOCAL_HEADER.unpack(self._file.read(_LOCAL_HEADER.size))
+        start = entry.start + _LOCAL_HEADER.size + header[-2] + header[-1]
+        return io.BufferedReader(_Slice(self._file, start, entry.size))
 
     def places(self) -> tuple[Path, Iterator[Place]] | None:
         """The file on disk that holds the archive, and where the files lie that are plainly packed."""
-        if self._origin is None:
+        if (origin := _origin(self._file)) is None:
             return None
-        disk, before = self._origin
+        disk, before = origin
         return disk, (
             Place(
-                _zip_path(info), before + info.header_offset, info.compress_size, info.file_size, info.CRC,
-                info.compress_type == zipfile.ZIP_DEFLATED, True,
+                _zip_path(entry), before + entry.start, entry.packed, entry.size, entry.crc,
+                entry.method == zipfile.ZIP_DEFLATED, True,
             )
-            for info in self._zip.infolist()
-            if not info.is_dir() and not info.flag_bits & _NOT_PLAIN and info.compress_type in _PLAIN_METHODS
+            for entry in self._entries()
+            if not entry.is_folder and not entry.flags & _NOT_PLAIN and entry.method in _PLAIN_METHODS
         )  # fmt: skip
 
 
-def _is_special(info: zipfile.ZipInfo) -> bool:
+def _is_special(entry: ZipEntry) -> bool:
     """Whether an entry packed on Unix is a link, a device or a pipe: neither file nor folder."""
-    kind = stat.S_IFMT(info.external_attr >> 16)
-    return info.create_system == _UNIX and kind not in (0, stat.S_IFREG, stat.S_IFDIR)
+    kind = stat.S_IFMT(entry.attributes >> 16)
+    return entry.system == _UNIX and kind not in (0, stat.S_IFREG, stat.S_IFDIR)
 
 
-def _zip_path(info: zipfile.ZipInfo) -> str:
+def _zip_path(entry: ZipEntry) -> str:
+    return _told(entry.path, entry.flags)
+
+
+def _told(path: str, flags: int) -> str:
     """A file's path; macOS and others write UTF-8 without saying so, which the format then takes for DOS characters."""
-    if info.flag_bits & _UTF8 or info.filename.isascii():
-        return told_name(info.filename)
+    if flags & UTF8_PATH or path.isascii():
+        return told_name(path)
     try:
-        return told_name(info.filename.encode("cp437").decode("utf-8"))
+        return told_name(path.encode("cp437").decode("utf-8"))
     except UnicodeError:
-        return told_name(info.filename)
+        return told_name(path)
 
 
 class TarContainer:
@@ -192,13 +203,13 @@ def open_container(file: Path, scratch: OpenScratch, admit: Admit) -> Container:
     return TarContainer(file.open("rb"), scratch) if name.endswith(".tar") else ZipContainer(file)
 
 
-def _origin(file: Path | IO[bytes]) -> tuple[Path, int] | None:
+def _origin(file: IO[bytes]) -> tuple[Path, int] | None:
     """The file on disk whose bytes an opened one gives, and where they begin in it; None for a passing file."""
     raw = getattr(file, "raw", None)
     if isinstance(raw, _Slice):
         outer = _origin(raw.file)
         return None if outer is None else (outer[0], outer[1] + raw.start)
-    place = file if isinstance(file, Path) else getattr(file, "name", None)
+    place = getattr(file, "name", None)
     return (Path(place), 0) if isinstance(place, str | Path) else None
 
 

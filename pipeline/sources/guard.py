@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 
 from pipeline.errors import DataError
 from pipeline.params import ArchiveLimits
@@ -33,7 +34,7 @@ class Guard:
         self._limits = limits
         self._files = 0
         self._bytes = 0
-        self._seen: set[tuple[tuple[str, ...], str]] = set()
+        self._seen: defaultdict[tuple[str, ...], set[str]] = defaultdict(set)
 
     def admit(self, chain: tuple[str, ...], path: str, size: int, *, is_archive: bool = False) -> None:
         """Count one file.
@@ -50,9 +51,10 @@ class Guard:
         name, limits = f"{self._archive}: {'!/'.join((*chain[1:], path))!r}", self._limits
         if why := _unsafe(path):
             raise DataError(f"{name} {why}. Pack the archive again with relative paths")
-        if (chain, path) in self._seen:
+        seen = self._seen[chain]
+        if path in seen:
             raise DataError(f"{name} stands in it twice. Pack the archive again")
-        self._seen.add((chain, path))
+        seen.add(path)
         self._files += 1
         self._bytes += size
         if is_archive and len(chain) >= limits.max_depth:

@@ -17,14 +17,13 @@ from pipeline.datasets.registry import LAYOUTS
 from pipeline.errors import DataError, ParamsError
 from pipeline.execution import Files
 from pipeline.images import exif_orientation
-from pipeline.params import ArchiveLimits
 from pipeline.quality.examine import DEFAULT_RULES, Examiner, Rules
 from pipeline.quality.looks import look, pixel_hash
 from pipeline.records import ImageRecord
 from pipeline.rows import IMAGE_SCHEMA, image_row
 from pipeline.shards.step import Finding, ShardInput, ShardReport, Step, content_hash
 from pipeline.shards.write import parquet_bytes
-from pipeline.sources.archives import USUAL_LIMITS, Archives
+from pipeline.sources.archives import Archives
 from pipeline.sources.unpacked import unpacked_folder
 from pipeline.taxonomy import LABEL_SETS, KeypointSet, LabelSet, label_set
 
@@ -199,21 +198,19 @@ def check_keypoint_set(layout: Layout, keypoints: KeypointSet | None) -> None:
 
 
 def ingest_shards(
-    folder: Path,
+    archives: Archives,
     layout: str,
     splits: Sequence[str],
     records_per_shard: int,
     options: ReaderOptions = PLAIN,
-    scratch: Path | None = None,
-    limits: ArchiveLimits = USUAL_LIMITS,
 ) -> list[ShardInput]:
     """The source's items cut into shards, split by split in source order.
 
     Raises:
         DataError: the source lacks a split, a list or a file that a list names, an image stands in two splits, or an
-            archive holds what it must not or goes beyond `limits`.
+            archive is damaged or holds what it must not.
     """
-    reader, archives = LAYOUTS[layout], Archives(folder, scratch, limits)
+    reader = LAYOUTS[layout]
     shards = []
     split_of: dict[str, str] = {}
     for split in splits:
@@ -229,7 +226,7 @@ def ingest_shards(
             for item in chunk:
                 if split_of.setdefault(item.sample_id, split) != split:
                     raise DataError(
-                        f"{folder}: {item.sample_id!r} stands in {split_of[item.sample_id]} and in {split}. Take it out of one of them"
+                        f"{archives.folder}: {item.sample_id!r} stands in {split_of[item.sample_id]} and in {split}. Take it out of one of them"
                     )
             content = content_hash(split, [item.content() for item in chunk])
             shards.append(ShardInput(split, f"part-{number:05d}", Chunk.of(split, chunk), content))

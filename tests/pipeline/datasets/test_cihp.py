@@ -123,7 +123,7 @@ def test_a_mix_up_of_instance_maps_is_rejected_by_ingest_or_kept_where_the_limit
     good = (builders.jpeg(), builders.png(PARTS), builders.png(PEOPLE), builders.png(INSTANCES))
     mixed = (builders.jpeg(seed=1), builders.png(PARTS), builders.png(PEOPLE), builders.png(INSTANCES[::-1]))
     builders.write_cihp(tmp_path, {"1": good, "2": mixed})
-    (shard,) = ingest_shards(tmp_path, "cihp", ["train"], 2)
+    (shard,) = ingest_shards(Archives(tmp_path), "cihp", ["train"], 2)
     _, report = ingest_step(tmp_path, "cihp", "cihp", 2, "cihp").work(shard.inputs)
     (reject,) = report.rejects
     assert report.records == 1 and (reject.sample_id, reject.check) == ("2", "contradicting_maps")

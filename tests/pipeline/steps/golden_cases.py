@@ -23,6 +23,7 @@ from pipeline.rle import encode_rle
 from pipeline.rows import IMAGE_SCHEMA, SAMPLE_SCHEMA, image_row, sample_row
 from pipeline.shards.step import ShardInput, Step, content_hash
 from pipeline.shards.write import parquet_bytes
+from pipeline.sources.archives import Archives
 from pipeline.steps import annotated_pose, crop, detecting, edges, estimating, heatmaps, ingest, samples
 from pipeline.steps.cutting import CutRules
 from pipeline.steps.pose import pseudo_pose_step
@@ -215,7 +216,7 @@ class FixedEstimator:
 
 def ingested(write, layout, parts, keypoints=None):
     def make(folder):
-        (shard,) = ingest.ingest_shards(write(folder), layout, ["train"], 4, PLAIN)
+        (shard,) = ingest.ingest_shards(Archives(write(folder)), layout, ["train"], 4, PLAIN)
         joints_of = None if keypoints is None else KEYPOINT_SETS[keypoints]
         return of_step(ingest.ingest_step(folder, "toy", parts, ROW_GROUP, layout, keypoints=joints_of), shard)
 
@@ -230,7 +231,7 @@ def findings(folder):
     ]
     masks = {"a": stored_png(PARTS), "b": stored_png(block(0, 2, 0, 3, 5))}
     builders.write_lip(folder, {"a": PHOTO, "b": PHOTO}, masks, rows)
-    (shard,) = ingest.ingest_shards(folder, "lip", ["train"], 4)
+    (shard,) = ingest.ingest_shards(Archives(folder), "lip", ["train"], 4)
     step = ingest.ingest_step(folder, "toy", "lip", ROW_GROUP, keypoints=KEYPOINT_SETS["lip16"])
     _, report = step.work(shard.inputs)
     told = [[one.content() for one in kind] for kind in (report.rejects, report.outcomes)]

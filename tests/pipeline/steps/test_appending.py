@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.datasets.layout import ReaderOptions
+from pipeline.sources.archives import Archives
 from pipeline.steps.ingest import ingest_shards, ingest_step
 from tests import builders
 
@@ -13,7 +14,7 @@ PER_SHARD = 2
 
 def keys(folder: Path, layout: str, options: ReaderOptions, splits: tuple[str, ...]) -> set[str]:
     step = ingest_step(folder, "own", "lip", 2, layout)
-    return {step.key(shard) for shard in ingest_shards(folder, layout, splits, PER_SHARD, options)}
+    return {step.key(shard) for shard in ingest_shards(Archives(folder), layout, splits, PER_SHARD, options)}
 
 
 def write_lip(folder: Path, count: int) -> None:

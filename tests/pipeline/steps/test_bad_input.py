@@ -51,7 +51,7 @@ def ingest(folder, layout="folder", splits=("train",), label_set=SHOP, **options
     given = ReaderOptions(splits=tuple(splits), label_set=label_set, **options)
     step, items = ingest_step(folder, "mine", label_set, 2, layout), 0
     records, rejects, counts = [], [], {}
-    for shard in ingest_shards(folder, layout, splits, 2, given):
+    for shard in ingest_shards(Archives(folder), layout, splits, 2, given):
         data, report = step.work(shard.inputs)
         found = [image_from_row(row) for row in pq.read_table(io.BytesIO(data)).to_pylist()]
         assert len(found) == report.records and len(found) + len(report.rejects) == len(shard.inputs.items)

@@ -14,6 +14,7 @@ from pipeline.geometry.crop import paste_back
 from pipeline.records import People
 from pipeline.rle import encode_rle
 from pipeline.rows import image_from_row, sample_from_row
+from pipeline.sources.archives import Archives
 from pipeline.steps.crop import Selection, annotated_step, found_step, single_step
 from pipeline.steps.cutting import CutRules
 from pipeline.steps.detecting import RawPeople
@@ -36,7 +37,7 @@ def ingested(request, tmp_path_factory):
     options = ReaderOptions(seed=3, splits=tuple(IMAGES), people="single" if name in SINGLE else "many")
     step = ingest_step(folder / "raw", name, "person" if name == "coco" else name, 2, name)
     records, shards = [], []
-    for number, shard in enumerate(ingest_shards(folder / "raw", name, list(IMAGES), 3, options)):
+    for number, shard in enumerate(ingest_shards(Archives(folder / "raw"), name, list(IMAGES), 3, options)):
         data, report = step.work(shard.inputs)
         path = folder / f"{number}.parquet"
         path.write_bytes(data)

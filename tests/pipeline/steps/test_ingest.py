@@ -9,6 +9,7 @@ from pipeline.errors import DataError
 from pipeline.quality.examine import Rules
 from pipeline.rows import image_from_row
 from pipeline.shards.step import Finding
+from pipeline.sources.archives import Archives
 from pipeline.steps.ingest import ingest_shards, ingest_step
 from pipeline.taxonomy import KEYPOINT_SETS
 from tests import builders
@@ -24,7 +25,7 @@ def write_set(folder, names, broken=()):
 
 
 def made(folder, names, **options):
-    shards = ingest_shards(write_set(folder, names, **options), "lip", ["train"], 2)
+    shards = ingest_shards(Archives(write_set(folder, names, **options)), "lip", ["train"], 2)
     step = ingest_step(folder, "toy", "lip", 2)
     return [(shard, step.key(shard), *step.work(shard.inputs)) for shard in shards]
 
@@ -49,7 +50,7 @@ def test_appended_images_change_only_their_own_shards(tmp_path):
 
 
 def test_another_label_set_or_name_makes_other_shards(tmp_path):
-    (shard,) = ingest_shards(write_set(tmp_path, ["a_1"]), "lip", ["train"], 2)
+    (shard,) = ingest_shards(Archives(write_set(tmp_path, ["a_1"])), "lip", ["train"], 2)
     keys = {ingest_step(tmp_path, name, labels, 2).key(shard) for name in ("toy", "lip") for labels in ("lip", "cihp")}
     assert len(keys) == 4
     assert ingest_step(tmp_path / "moved", "toy", "lip", 2).key(shard) in keys
@@ -64,7 +65,7 @@ def test_a_broken_image_is_rejected_and_the_others_kept(tmp_path):
 
 
 def test_what_decides_findings_is_in_the_key_and_not_in_the_manifest(tmp_path):
-    (shard,) = ingest_shards(write_set(tmp_path, ["a_1"]), "lip", ["train"], 2)
+    (shard,) = ingest_shards(Archives(write_set(tmp_path, ["a_1"])), "lip", ["train"], 2)
     plain = ingest_step(tmp_path, "toy", "lip", 2)
     others = [
         ingest_step(tmp_path, "toy", "lip", 2, rules=rules, keypoints=keypoints)
@@ -86,7 +87,7 @@ def test_a_contradiction_leaves_its_image_out_unless_it_only_reports(tmp_path):
         tmp_path, {name: builders.jpeg(seed=1) for name in ("a_1", "b_2")},
         {name: builders.png(MASK) for name in ("a_1", "b_2")}, rows,
     )  # fmt: skip
-    (shard,) = ingest_shards(tmp_path, "lip", ["train"], 2)
+    (shard,) = ingest_shards(Archives(tmp_path), "lip", ["train"], 2)
     names = KEYPOINT_SETS["lip16"]
     data, report = ingest_step(tmp_path, "toy", "lip", 2, keypoints=names).work(shard.inputs)
     assert ids(data) == ["b_2"] and report.records == 1 and report.outcomes == []
@@ -111,7 +112,7 @@ def test_joints_of_a_source_that_does_not_tell_hidden_ones_may_lie_anywhere(tmp_
         )  # fmt: skip
         if table is not None:
             builders.write_zip(folder / "poses.zip", [("LIP_SP_TRAIN_annotations.json", json.dumps(table).encode())])
-        (shard,) = ingest_shards(folder, "lip", ["train"], 2)
+        (shard,) = ingest_shards(Archives(folder), "lip", ["train"], 2)
         _, report = ingest_step(folder, "toy", "lip", 2, keypoints=KEYPOINT_SETS["lip16"]).work(shard.inputs)
         assert [one.check for one in report.rejects] == ["keypoints_outside_person"] * (name == "csv")
         assert report.counts["keypoints"] == 4 * (name == "json")
@@ -127,11 +128,11 @@ def test_archives_that_were_replaced_are_opened_again(tmp_path):
 
 def test_a_split_that_the_layout_lacks_is_told(tmp_path):
     with pytest.raises(DataError, match="layout 'coco' has no split 'test'; it has train, val"):
-        ingest_shards(tmp_path, "coco", ["test"], 2)
+        ingest_shards(Archives(tmp_path), "coco", ["test"], 2)
 
 
 def test_an_image_that_stands_in_two_splits_is_told(tmp_path):
     members = [(f"images/{name}.jpg", builders.jpeg()) for name in ("a", "b")]
     builders.write_zip(tmp_path / "a.zip", [*members, ("train.txt", b"a\nb"), ("val.txt", b"b")])
     with pytest.raises(DataError, match=r"'b' stands in train and in val\. Take it out of one of them"):
-        ingest_shards(tmp_path, "folder", ["train", "val"], 2)
+        ingest_shards(Archives(tmp_path), "folder", ["train", "val"], 2)
