@@ -6,9 +6,9 @@ ResNet-101, 384 x 384 pixels, LIP's 20 classes and 16 joints, on all cores. The 
 float32, channels first. It is first fitted for some steps on shards of the sample set, at half the size, so that labels mean
 something. Forward passes of one image: the prepared network (norms folded, linear layers merged, channels last) with all heads and
 with the parsing alone, each against the plain one, on all cores, in turns in this process; labels are compared on images that were not fitted
-on. bfloat16, for prediction and for a training step, is measured where the processor computes in it; where there is a GPU, so is a
-training step of 8 images in bfloat16, channels last and compiled, against plain float32. Writes benchmarks/results/network.json;
-about six minutes on two cores.
+on. So is the prepared network in 8 bits, which `hpp predict --int8` takes. bfloat16, for prediction and for a training step, is measured
+where the processor computes in it; where there is a GPU, so is a training step of 8 images in bfloat16, channels last and compiled,
+against plain float32. Writes benchmarks/results/network.json; about six minutes on two cores.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ from trainer.data.targets import make_targets
 from trainer.input_spec import input_spec
 from trainer.losses import Targets, training_loss
 from trainer.models import ParsingNetwork, build_model, for_prediction
+from trainer.models.int8 import computes_in_int8
 from trainer.models.prediction_path import fastest_dtype
 
 SIDE, FIT_SIDE, BATCH, GPU_BATCH, JUDGED = 384, 192, 4, 8, 8
@@ -103,34 +104,35 @@ def prediction_lines(network: ParsingNetwork, images: torch.Tensor, rounds: int)
         "prepared, parsing alone": for_prediction(network, parsing_only=True),
     }
     half = fastest_dtype() == torch.bfloat16
+    whole = list(forms)
     if half:
         forms["prepared, parsing alone, bf16"] = for_prediction(network, parsing_only=True, dtype=torch.bfloat16)
+    if computes_in_int8():
+        forms["prepared, parsing alone, 8 bits"] = for_prediction(network, parsing_only=True, dtype=torch.int8)
     # One image after the other: what a step costs does not depend on what is in it.
     calls = {name: partial(form, last[:1]) for name, form in forms.items()}
     square = torch.rand(PRODUCT, PRODUCT)
     product = {"product": lambda: square @ square}
     seconds = side_by_side({"plain": lambda: plain(first[:1]), **calls, **product}, rounds)
-    fastest = list(forms)[-1]
     lines = [
         Line(
             f"CorrPM 384 x 384, {name}: as fast as the plain form",
             seconds["plain"] / seconds[name],
-            target=2 if name == fastest else None,
-            note="" if half else "float32: this processor does not compute in bfloat16",
+            target=None if name in whole else 2,
+            note="float32" if name in whole else "",
         )
         for name in forms
     ]
-    if not half:
-        with FlopCounterMode(display=False) as counted:
-            forms[fastest](last[:1])
-        least = counted.get_total_flops() / (2 * PRODUCT**3 / seconds["product"])
-        lines.append(
-            Line(
-                "the most that float32 could give here",
-                seconds["plain"] / least,
-                note="its products and convolutions at the rate of one large matrix product, all else for nothing",
-            )
+    with FlopCounterMode(display=False) as counted:
+        forms[whole[-1]](last[:1])
+    least = counted.get_total_flops() / (2 * PRODUCT**3 / seconds["product"])
+    lines.append(
+        Line(
+            "the most that float32 could give here",
+            seconds["plain"] / least,
+            note="its products and convolutions at the rate of one large matrix product, all else for nothing",
         )
+    )
     for name, form in forms.items():
         agreed = [
             (

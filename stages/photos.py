@@ -18,13 +18,13 @@ _LISTED = 20
 """Rejects that are told one by one; all stand in rejects.jsonl."""
 
 
-def load_parser(context: Context, weights: Path | None, detect: bool = True) -> Parser:
+def load_parser(context: Context, weights: Path | None, detect: bool = True, int8: bool = False) -> Parser:
     """The parser of a model file, models/parser.pt unless given, with the teachers and the rules of params.yaml.
 
     Raises:
         DataError: a file is missing or damaged.
-        ParamsError: the model cannot be fed at a scale, there is no such accelerator, or people are to be looked for by
-            annotation.
+        ParamsError: the model cannot be fed at a scale, there is no such accelerator, it does not compute in 8 bits
+            though `int8` is asked for, or people are to be looked for by annotation.
     """
     params = context.params
     if detect and params.detector.backend == "annotated":
@@ -43,7 +43,7 @@ def load_parser(context: Context, weights: Path | None, detect: bool = True) -> 
     pose = _teacher(context, "pose", params.pose.weights)
     try:
         model = weights or context.paths.model("parser.pt")
-        return Parser.load(model, detector, pose, rules, params.executor.accelerator)
+        return Parser.load(model, detector, pose, rules, params.executor.accelerator, int8)
     except ValueError as error:
         raise ParamsError(f"evaluate.scales: {error}") from error
 

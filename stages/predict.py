@@ -24,15 +24,18 @@ from trainer.photos.run import predict_photos
 @click.option("--weights", type=click.Path(path_type=Path), help="Model file; by default models/parser.pt.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="A new folder, or one to go on with.")
 @click.option("--detect/--no-detect", default=True, help="Look for people; else every photo is one person's crop.")
+@click.option("--int8", is_flag=True, help="Compute in 8 bits, on CPUs: sooner, and a few labels at borders differ.")
 @pass_context
-def predict(context: Context, inputs: tuple[str, ...], weights: Path | None, out: Path, detect: bool) -> None:
+def predict(
+    context: Context, inputs: tuple[str, ...], weights: Path | None, out: Path, detect: bool, int8: bool
+) -> None:
     """Parse the people of photos: files, folders, or quoted patterns such as 'album/**/*.jpg'.
 
     Writes maps of parts, people and part instances, pictures, and people.json in COCO's form (docs/predict.md). Goes on past
     photos that cannot be used, lists them at the end, and then exits with 2.
     """
     photos = find_photos(inputs, out)
-    parser = load_parser(context, weights, detect)
+    parser = load_parser(context, weights, detect, int8)
     folder = ResultFolder(out, {"root": str(photos.root), **_about(parser, detect, context.params.pose.min_confidence)})
     with context.counted_progress("predict", "photos") as progress:
         told = predict_photos(

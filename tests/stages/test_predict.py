@@ -13,6 +13,7 @@ from pipeline.images import decode_map, encode_jpeg
 from stages.cli import main
 from tests import builders
 from tests.trainer.photos.builders import saved, scene, write_parser
+from trainer.models.int8 import computes_in_int8
 from trainer.photos.results import ABOUT
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -186,3 +187,18 @@ def test_no_gpu_is_one_line(tmp_path, weights, monkeypatch):
     said = predict(*command, code=2, options=["--set", "executor.accelerator=cuda"])
     (line,) = said.stderr.splitlines()
     assert line.startswith("Error: executor.accelerator: cuda was asked for") and not (tmp_path / "out").exists()
+
+
+@pytest.mark.skipif(not computes_in_int8(), reason="this processor does not compute in 8 bits")
+def test_eight_bits_are_asked_for_told_and_kept_apart(tmp_path, weights):
+    (tmp_path / "photo.jpg").write_bytes(encode_jpeg(scene(1, 2)[0]))
+    out = tmp_path / "out"
+    predict(tmp_path / "photo.jpg", "--int8", "--weights", weights, "--out", out)
+    assert json.loads((out / ABOUT).read_text(encoding="utf-8"))["computed_in"] == "int8"
+    assert coco_of(out)["annotations"]
+    said = predict(tmp_path / "photo.jpg", "--weights", weights, "--out", out, code=2)
+    assert "computed_in" in said.stderr
+    said = predict(
+        tmp_path / "photo.jpg", "--int8", "--out", out, options=["--set", "executor.accelerator=gpu"], code=2
+    )
+    assert "executor.accelerator" in said.stderr

@@ -29,14 +29,15 @@ class BasicBlock(nn.Module):
         self.bn1 = nn.BatchNorm2d(width)
         self.conv2 = _conv3x3(width, width, dilation=dilation)
         self.bn2 = nn.BatchNorm2d(width)
-        self.relu = nn.ReLU(inplace=True)
+        self.relu1, self.relu2 = nn.ReLU(inplace=True), nn.ReLU(inplace=True)
         self.downsample = _shortcut(inputs, width, stride)
 
     def forward(self, features: Tensor) -> Tensor:
         """(N, inputs, h, w) -> (N, width, h / stride, w / stride)."""
-        residual = self.relu(self.bn1(self.conv1(features)))
+        residual = self.relu1(self.bn1(self.conv1(features)))
         residual = self.bn2(self.conv2(residual))
-        return self.relu(residual + self.downsample(features))
+        residual += self.downsample(features)
+        return self.relu2(residual)
 
 
 class Bottleneck(nn.Module):
@@ -53,15 +54,16 @@ class Bottleneck(nn.Module):
         self.bn2 = nn.BatchNorm2d(width)
         self.conv3 = nn.Conv2d(width, outputs, 1, bias=False)
         self.bn3 = nn.BatchNorm2d(outputs)
-        self.relu = nn.ReLU(inplace=True)
+        self.relu1, self.relu2, self.relu3 = (nn.ReLU(inplace=True) for _ in range(3))
         self.downsample = _shortcut(inputs, outputs, stride)
 
     def forward(self, features: Tensor) -> Tensor:
         """(N, inputs, h, w) -> (N, 4 width, h / stride, w / stride)."""
-        residual = self.relu(self.bn1(self.conv1(features)))
-        residual = self.relu(self.bn2(self.conv2(residual)))
+        residual = self.relu1(self.bn1(self.conv1(features)))
+        residual = self.relu2(self.bn2(self.conv2(residual)))
         residual = self.bn3(self.conv3(residual))
-        return self.relu(residual + self.downsample(features))
+        residual += self.downsample(features)
+        return self.relu3(residual)
 
 
 def _shortcut(inputs: int, outputs: int, stride: int) -> nn.Module:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
@@ -42,18 +41,16 @@ class WithoutPadding(nn.Module):
 
     def __init__(self, convolution: nn.Conv2d) -> None:
         super().__init__()
+        self.dilation = convolution.dilation
         self.convolution = convolution
+        self.middle = _convolution_of(convolution.weight[:, :, 1, 1], convolution.bias)
 
     def forward(self, features: Tensor) -> Tensor:
         """(N, inputs, h, w) -> (N, outputs, h, w)."""
-        given, weight = self.convolution, self.convolution.weight
         height, width = size_of(features)
-        rows, columns = given.dilation[0] < height, given.dilation[1] < width
-        weight = weight if rows else weight[:, :, 1:2]
-        weight = weight if columns else weight[:, :, :, 1:2]
-        padding = (given.dilation[0] * rows, given.dilation[1] * columns)
-        weight = weight.contiguous(memory_format=torch.channels_last)  # nothing is copied while all taps are there
-        return functional.conv2d(features, weight, given.bias, 1, padding, given.dilation)
+        rows, columns = self.dilation
+        found: Tensor = (self.middle if height <= rows and width <= columns else self.convolution)(features)
+        return found
 
 
 def drop_padded_taps(network: nn.Module) -> None:
@@ -81,18 +78,15 @@ class Joined(nn.Module):
     def __init__(self, weights: list[Tensor], bias: Tensor | None, activation: nn.Module, align_corners: bool) -> None:
         """Around one weight (outputs, inputs) per map."""
         super().__init__()
-        self.weights = nn.ParameterList(
-            nn.Parameter(weight[:, :, None, None].detach().clone(memory_format=torch.channels_last))
-            for weight in weights
+        self.convolutions = nn.ModuleList(
+            _convolution_of(weight, bias if place == 0 else None) for place, weight in enumerate(weights)
         )
-        self.bias = None if bias is None else nn.Parameter(bias.detach().clone())
         self.activation = activation
         self.align_corners = align_corners
 
     def forward(self, maps: list[Tensor], size: tuple[int, int]) -> Tensor:
         """One (N, inputs, h, w) per weight -> (N, outputs, *size)."""
-        biases = [self.bias, *[None] * (len(maps) - 1)]
-        first, *others = (functional.conv2d(*fed) for fed in zip(maps, self.weights, biases, strict=True))
+        first, *others = (convolve(fed) for convolve, fed in zip(self.convolutions, maps, strict=True))
         total = self._to(size, first)
         for other in others:
             total += self._to(size, other)
@@ -102,3 +96,11 @@ class Joined(nn.Module):
         if size_of(maps) == size:
             return maps
         return functional.interpolate(maps, size=size, mode="bilinear", align_corners=self.align_corners)
+
+
+def _convolution_of(weight: Tensor, bias: Tensor | None) -> nn.Conv2d:
+    """The 1x1 convolution with a weight (outputs, inputs) of its own."""
+    convolution = nn.Conv2d(weight.shape[1], weight.shape[0], 1, bias=bias is not None)
+    convolution.weight = nn.Parameter(weight[:, :, None, None].detach().clone())
+    convolution.bias = None if bias is None else nn.Parameter(bias.detach().clone())
+    return convolution

@@ -12,6 +12,7 @@ from torch import Tensor
 from trainer.models.corrpm import CorrPM
 from trainer.models.corrpm_prediction import CorrPMPrediction
 from trainer.models.folding import drop_padded_taps, fold_norms
+from trainer.models.int8 import computes_in_int8, to_int8
 from trainer.models.mula import MuLA
 from trainer.models.prediction import ParsingNetwork, Prediction
 
@@ -27,11 +28,17 @@ def for_prediction(
     Args:
         network: with trained weights; its norms' running statistics are used.
         parsing_only: give no edges, joints and centroids, and leave out what only they need.
-        dtype: that convolutions and matrix products are computed in; fastest_dtype says what suits the processor.
+        dtype: that convolutions and matrix products are computed in; fastest_dtype says what suits the processor. int8
+            is for float32 networks on the CPUs that computes_in_int8 knows; it moves labels at the borders of parts.
 
     Returns:
         A network in evaluation mode whose Prediction holds one map, the answer, of each head, of the images' type.
+
+    Raises:
+        ValueError: int8 is asked for, and this machine's processor does not compute in it.
     """
+    if dtype == torch.int8 and not computes_in_int8():
+        raise ValueError("dtype: torch.int8, which takes an x86 processor with AVX2, and PyTorch with oneDNN")
     return _ForPrediction(network, parsing_only, dtype).eval()
 
 
@@ -59,6 +66,8 @@ class _ForPrediction(ParsingNetwork):
                 del tailoring["pose"]
         self.network = CorrPMPrediction(prepared, parsing_only) if isinstance(prepared, CorrPM) else prepared
         self.network.requires_grad_(False).to(memory_format=torch.channels_last)
+        if dtype == torch.int8:
+            to_int8(self.network)
 
     def forward(self, images: Tensor) -> Prediction:
         """Images (N, 3, H, W) -> the answers."""
@@ -66,9 +75,10 @@ class _ForPrediction(ParsingNetwork):
         images = images.contiguous(memory_format=torch.channels_last)
         lower = self.product_dtype in (torch.bfloat16, torch.float16)
         with torch.autocast(images.device.type, self.product_dtype) if lower else nullcontext():
-            found = self.network(images)
-        heads = (found.parsing, found.edge, found.pose, found.centroids)
-        answers = [[maps[-1].to(images.dtype)] if maps else [] for maps in heads]
+            # What 8 bits stand for is chosen anew for each map, and must not depend on the other images.
+            found = [self.network(part) for part in (images.split(1) if self.product_dtype == torch.int8 else [images])]
+        heads = zip(*((one.parsing, one.edge, one.pose, one.centroids) for one in found), strict=True)
+        answers = [[torch.cat([maps[-1] for maps in head]).to(images.dtype)] if head[0] else [] for head in heads]
         return Prediction(*answers[:1]) if self.parsing_only else Prediction(*answers)
 
     def check_input_size(self, size: tuple[int, int]) -> None:

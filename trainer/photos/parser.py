@@ -13,6 +13,7 @@ import torch
 from pipeline.detection.base import PersonDetector
 from pipeline.detection.loading import load_detector
 from pipeline.detection.selection import select_people
+from pipeline.errors import ParamsError
 from pipeline.geometry.crop import window_in_source
 from pipeline.params.executor import Accelerator, Executor
 from pipeline.pose.base import PoseEstimator
@@ -29,6 +30,7 @@ from trainer.data.augment import place, warp_image
 from trainer.data.loading import JudgedItem, scaled
 from trainer.engine.device import build_fabric, repeatable
 from trainer.models import for_prediction, load_model
+from trainer.models.int8 import computes_in_int8
 from trainer.models.prediction_path import fastest_dtype
 from trainer.photos.cutting import Cut, cut_people, photo_record, put_back, scene_of, whole_photo
 from trainer.photos.people import Person
@@ -87,6 +89,7 @@ class Parser:
         pose: str | Path | None = None,
         rules: PhotoRules = DEFAULT_RULES,
         accelerator: Accelerator = "auto",
+        int8: bool = False,
     ) -> Parser:
         """The parser of a model file; its network prepared for prediction, bfloat16 where the CPU has it.
 
@@ -96,10 +99,11 @@ class Parser:
             pose: who labels the joints where the model has no head for them; None is the sample's.
             rules: how people are looked for and looked at.
             accelerator: where all networks run; auto is a GPU if there is one.
+            int8: compute the parsing network's convolutions in 8 bits, on the CPU.
 
         Raises:
             DataError: the model file is missing or damaged.
-            ParamsError: there is no such accelerator.
+            ParamsError: there is no such accelerator, or it does not compute in 8 bits.
             ValueError: the model cannot be fed at one of the scales.
         """
         file = Path(weights)
@@ -107,7 +111,7 @@ class Parser:
         network = load_model(file)
         check_scales(network, card.input_spec.size, rules.scales)
         fabric = build_fabric("32-true", Executor(accelerator=accelerator))
-        dtype = fastest_dtype() if fabric.device.type == "cpu" else torch.float32
+        dtype = _dtype(fabric.device, int8)
         prepared = fabric.setup_module(for_prediction(network, dtype=dtype))
         crops = CropParser(prepared, card, fabric.device, rules.flip, confidence=True)
         return cls(
@@ -159,7 +163,7 @@ class Parser:
 
     @property
     def computed_in(self) -> str:
-        """What the parsing network's products are computed in: bfloat16 on CPUs that have it, else float32."""
+        """What the parsing network's products are computed in."""
         return str(self.crops.model.product_dtype).removeprefix("torch.")
 
     def predict(self, image: np.ndarray, detect: bool = True) -> list[Person]:
@@ -254,6 +258,17 @@ class Parser:
             np.zeros(image.shape[:2], np.uint8),
             np.zeros((0, 3), np.float32),
         )
+
+
+def _dtype(device: torch.device, int8: bool) -> torch.dtype:
+    """What products are computed in."""
+    if not int8:
+        return fastest_dtype() if device.type == "cpu" else torch.float32
+    if device.type != "cpu":
+        raise ParamsError(f"int8: for CPUs, but the networks run on {device.type}. Set executor.accelerator to cpu")
+    if not computes_in_int8():
+        raise ParamsError("int8: takes an x86 processor with AVX2, and this machine has another one. Leave it out")
+    return torch.int8
 
 
 def _part_scores(parts: np.ndarray, confidence: np.ndarray | None, score: float) -> dict[int, float]:

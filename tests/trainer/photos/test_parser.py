@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from pipeline.errors import ParamsError
 from pipeline.images import decode_image
 from pipeline.pose.crops import box_in_crop
 from pipeline.pose.loading import load_estimator
@@ -14,6 +15,7 @@ from pipeline.shards.step import ShardReport
 from tests import builders
 from tests.trainer.photos.builders import scene, write_parser
 from trainer.models import load_model
+from trainer.models.int8 import computes_in_int8
 from trainer.photos import Parser, PhotoRules
 from trainer.photos import parser as parser_module
 from trainer.photos.cutting import cut_people, photo_record
@@ -93,10 +95,12 @@ def test_the_teachers_run_where_the_parser_does(parser, monkeypatch):
     assert moved.detector == moved.estimator == elsewhere
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.int8])
 def test_the_prepared_network_answers_as_the_trained_one(weights, monkeypatch, dtype):
+    if dtype == torch.int8 and not computes_in_int8():
+        pytest.skip("this processor does not compute in 8 bits")
     monkeypatch.setattr(parser_module, "fastest_dtype", lambda: dtype)
-    prepared = Parser.load(weights)
+    prepared = Parser.load(weights, int8=dtype == torch.int8)
     plain = Parser.load(weights)
     plain.crops = replace(plain.crops, model=load_model(weights))
     image = scene(4, 1)[0]
@@ -105,3 +109,11 @@ def test_the_prepared_network_answers_as_the_trained_one(weights, monkeypatch, d
     assert prepared.computed_in == str(dtype).removeprefix("torch.")
     assert len(np.unique(slow.parts)) > 2 and agreed > (0.999 if dtype == torch.float32 else 0.8), agreed
     assert np.allclose(fast.keypoints, slow.keypoints, atol=1e-3) == (dtype == torch.float32)
+
+
+def test_eight_bits_are_for_processors_that_have_them(weights, monkeypatch):
+    monkeypatch.setattr(parser_module, "computes_in_int8", lambda: False)
+    with pytest.raises(ParamsError, match="int8: takes an x86 processor"):
+        Parser.load(weights, int8=True)
+    with pytest.raises(ParamsError, match="int8: for CPUs, but the networks run on cuda"):
+        parser_module._dtype(torch.device("cuda"), int8=True)
