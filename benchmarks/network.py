@@ -25,7 +25,6 @@ import numpy as np
 import torch
 from measuring import Line, side_by_side, write
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from pipeline.params import Heatmaps, Loss
 from pipeline.taxonomy import KEYPOINT_SETS, LABEL_SETS
@@ -40,8 +39,6 @@ from trainer.models.int8 import computes_in_int8
 from trainer.models.prediction_path import fastest_dtype
 
 SIDE, FIT_SIDE, BATCH, GPU_BATCH, JUDGED = 384, 192, 4, 8, 8
-PRODUCT = 2048
-"""Side of the matrices whose product tells the processor's rate."""
 LABELS, JOINTS = LABEL_SETS["lip"], KEYPOINT_SETS["lip16"]
 HEATMAPS = Heatmaps(size=(SIDE // 4, SIDE // 4), stride=4, sigma=7.0, convention="corrpm")
 SPEC = input_spec("official", (SIDE, SIDE))
@@ -111,9 +108,7 @@ def prediction_lines(network: ParsingNetwork, images: torch.Tensor, rounds: int)
         forms["prepared, parsing alone, 8 bits"] = for_prediction(network, parsing_only=True, dtype=torch.int8)
     # One image after the other: what a step costs does not depend on what is in it.
     calls = {name: partial(form, last[:1]) for name, form in forms.items()}
-    square = torch.rand(PRODUCT, PRODUCT)
-    product = {"product": lambda: square @ square}
-    seconds = side_by_side({"plain": lambda: plain(first[:1]), **calls, **product}, rounds)
+    seconds = side_by_side({"plain": lambda: plain(first[:1]), **calls}, rounds)
     lines = [
         Line(
             f"CorrPM 384 x 384, {name}: as fast as the plain form",
@@ -123,16 +118,6 @@ def prediction_lines(network: ParsingNetwork, images: torch.Tensor, rounds: int)
         )
         for name in forms
     ]
-    with FlopCounterMode(display=False) as counted:
-        forms[whole[-1]](last[:1])
-    least = counted.get_total_flops() / (2 * PRODUCT**3 / seconds["product"])
-    lines.append(
-        Line(
-            "the most that float32 could give here",
-            seconds["plain"] / least,
-            note="its products and convolutions at the rate of one large matrix product, all else for nothing",
-        )
-    )
     for name, form in forms.items():
         agreed = [
             (
@@ -150,7 +135,7 @@ def prediction_lines(network: ParsingNetwork, images: torch.Tensor, rounds: int)
         torch.cat([plain(first[place : place + 1]).parsing[-1].argmax(1) for place in range(len(images))]).unique()
     )
     return lines, {
-        **{f"{'' if name == 'product' else 'forward, '}{name}, ms": 1e3 * value for name, value in seconds.items()},
+        **{f"forward, {name}, ms": 1e3 * value for name, value in seconds.items()},
         "classes predicted": classes,
     }
 
