@@ -66,7 +66,11 @@ def _steps(weight: Tensor) -> Tensor:
 
 
 class Int8Conv2d(nn.Module):
-    """A convolution of one group, its products and sums in whole numbers."""
+    """A convolution of one group, its products and sums in whole numbers.
+
+    Attributes:
+        rectified: a ReLU follows, which is done here.
+    """
 
     def __init__(
         self,
@@ -76,11 +80,7 @@ class Int8Conv2d(nn.Module):
         padding: Any = (0, 0),
         dilation: Any = (1, 1),
     ) -> None:
-        """From a weight (outputs, inputs, kh, kw) and the rest of an nn.Conv2d.
-
-        Attributes:
-            rectified: a ReLU follows, which is done here.
-        """
+        """From a weight (outputs, inputs, kh, kw) and the rest of an nn.Conv2d."""
         super().__init__()
         steps = _steps(weight.detach())
         numbers = torch.round(weight.detach() / steps[:, None, None, None]).to(torch.int8)
