@@ -8,7 +8,7 @@ something. Forward passes of one image: the prepared network (norms folded, line
 with the parsing alone, each against the plain one, on all cores, in turns in this process; labels are compared on images that were not fitted
 on. So is the prepared network in 8 bits, which `hpp predict --int8` takes. bfloat16, for prediction and for a training step, is measured
 where the processor computes in it; where there is a GPU, so is a training step of 8 images in bfloat16, channels last and compiled,
-against plain float32. Writes benchmarks/results/network.json; about six minutes on two cores.
+against plain float32. Writes benchmarks/results/network.json; about eight minutes on two cores.
 """
 
 from __future__ import annotations
@@ -193,7 +193,7 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--shards", type=Path, default=Path("data/shards/lip/train"), help="of `make repro`")
     options.add_argument("--fit-steps", type=int, default=60, help="of 4 images each")
-    options.add_argument("--rounds", type=int, default=4, help="turns of each form")
+    options.add_argument("--rounds", type=int, default=10, help="turns of each form")
     chosen = options.parse_args()
     torch.set_num_threads(len(os.sched_getaffinity(0)))
     samples = ParsingSamples([chosen.shards], LABELS, JOINTS)
