@@ -14,7 +14,15 @@ from typing import IO
 
 from pipeline.errors import DataError
 from pipeline.params import ArchiveLimits
-from pipeline.sources.containers import Container, OpenScratch, ZipContainer, is_archive, open_container, told_name
+from pipeline.sources.containers import (
+    Container,
+    OpenScratch,
+    ZipContainer,
+    is_archive,
+    is_inner,
+    open_container,
+    told_name,
+)
 from pipeline.sources.guard import FOLDER_ICON, Guard
 from pipeline.sources.places import PlaceTable, write_places
 from pipeline.sources.tar import NotPlain
@@ -107,7 +115,7 @@ class Archives:
 
         def admit(path: str, size: int) -> None:
             if guard is not None:
-                guard.admit((name,), path, size, is_archive=_is_inner(path))
+                guard.admit((name,), path, size, is_archive=is_inner(path))
 
         return open_container(self.folder / name, scratch, admit)
 
@@ -117,7 +125,7 @@ class Archives:
 
     def _index(self, chain: tuple[str, ...], found: list[Member], guard: Guard | None) -> None:
         for path, size, crc in self._container(chain).files():
-            inner = _is_inner(path)
+            inner = is_inner(path)
             if guard is not None:
                 guard.admit(chain, path, size, is_archive=inner)
             if _is_finder_file(path):
@@ -243,7 +251,7 @@ class Archives:
             except (
                 OSError, EOFError, NotImplementedError, ValueError, struct.error, zlib.error, zipfile.BadZipFile, tarfile.TarError,
             ) as error:  # fmt: skip
-                kind = "zip" if _is_inner(chain[-1]) else "tar"
+                kind = "zip" if is_inner(chain[-1]) else "tar"
                 raise DataError(f"{name}: not a whole {kind} archive ({error}). Get it again") from error
         return self._open[chain]
 
@@ -255,11 +263,6 @@ def _tail(path: str) -> tuple[str, str]:
         return plain.parent.name, plain.name
     folders, _, name = path.rpartition("/")
     return folders.rpartition("/")[2], name
-
-
-def _is_inner(path: str) -> bool:
-    """Whether a file of an archive is read as one itself."""
-    return path.lower().endswith(".zip")
 
 
 def _is_finder_file(path: str) -> bool:

@@ -43,6 +43,11 @@ def is_archive(name: str) -> bool:
     return name.lower().endswith(ARCHIVES)
 
 
+def is_inner(path: str) -> bool:
+    """Whether a file of an archive is read as one itself."""
+    return path.lower().endswith(".zip")
+
+
 class Container(Protocol):
     """An opened archive."""
 
@@ -73,9 +78,13 @@ class ZipContainer:
 
     def __init__(self, file: Path | IO[bytes]) -> None:
         self._file = file.open("rb") if isinstance(file, Path) else file
-        special = next((entry for entry in self._entries() if _is_special(entry)), None)
-        if special is not None:
-            raise NotPlain(f"{_zip_path(special)}: a link or a device. Pack the zip again with the files themselves")
+        self._inner: dict[str, ZipEntry] = {}
+        for entry in self._entries():
+            path = _zip_path(entry)
+            if _is_special(entry):
+                raise NotPlain(f"{path}: a link or a device. Pack the zip again with the files themselves")
+            if is_inner(path):
+                self._inner[path] = entry
 
     def _entries(self) -> Iterator[ZipEntry]:
         """Read anew each time, so that the directory never lies in memory."""
@@ -88,7 +97,7 @@ class ZipContainer:
 
     @cached_property
     def _infos(self) -> dict[str, zipfile.ZipInfo]:
-        return {_told(info.filename, info.flag_bits): info for info in self._zip.infolist()}
+        return dict(zip(map(_zip_path, self._entries()), self._zip.infolist(), strict=True))
 
     def files(self) -> Iterator[tuple[str, int, int]]:
         """Path, size and CRC-32 of every file, in the archive's order."""
@@ -100,7 +109,9 @@ class ZipContainer:
 
     def inner(self, path: str, scratch: OpenScratch) -> IO[bytes]:
         """A stored file lies in one piece behind its local header and is read where it is; a deflated one is unpacked."""
-        entry = next(entry for entry in self._entries() if _zip_path(entry) == path)
+        if path not in self._inner:
+            raise ValueError(f"it does not hold {path!r}")
+        entry = self._inner[path]
         if entry.method != zipfile.ZIP_STORED:
 
             def unpack(target: IO[bytes]) -> None:
@@ -135,17 +146,13 @@ def _is_special(entry: ZipEntry) -> bool:
 
 
 def _zip_path(entry: ZipEntry) -> str:
-    return _told(entry.path, entry.flags)
-
-
-def _told(path: str, flags: int) -> str:
     """A file's path; macOS and others write UTF-8 without saying so, which the format then takes for DOS characters."""
-    if flags & UTF8_PATH or path.isascii():
-        return told_name(path)
+    if entry.flags & UTF8_PATH or entry.path.isascii():
+        return told_name(entry.path)
     try:
-        return told_name(path.encode("cp437").decode("utf-8"))
+        return told_name(entry.path.encode("cp437").decode("utf-8"))
     except UnicodeError:
-        return told_name(path)
+        return told_name(entry.path)
 
 
 class TarContainer:

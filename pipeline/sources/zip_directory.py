@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import struct
 import zipfile
+import zlib
 from collections.abc import Iterator
 from typing import IO, NamedTuple
 
@@ -23,10 +24,10 @@ _LONGEST_COMMENT = 0xFFFF
 _LONGEST_ENTRY = _HEADER.size + 3 * 0xFFFF
 _ELSEWHERE = 0xFFFFFFFF
 """In place of a number that stands in the extra field of large files (4.5.3)."""
-_LARGE_FILE = 0x0001
+_LARGE_FILE, _UNICODE_PATH = 0x0001, 0x7075
 _NEWEST_VERSION = 63
 UTF8_PATH = 0x800
-"""Flag of an entry whose path is UTF-8; other paths are read as DOS characters."""
+"""Flag of an entry whose path is UTF-8, set here where an extra field tells it so; others are read as DOS characters."""
 _CHUNK = 1 << 20
 
 
@@ -134,11 +135,30 @@ def _entry(held: bytes, place: int, before: int) -> tuple[ZipEntry, int]:
         raise zipfile.BadZipFile("Truncated central directory")
     if needs & 0xFF > _NEWEST_VERSION:
         raise NotImplementedError(f"zip file version {(needs & 0xFF) / 10:.1f}")
-    path = held[name_at:extra_at].decode("utf-8" if flags & UTF8_PATH else "cp437")
-    if extra_bytes:
-        size, packed, start = _large(held[extra_at : extra_at + extra_bytes], size, packed, start)
-    path = path.partition("\0")[0]
+    name, extra = held[name_at:extra_at], held[extra_at : extra_at + extra_bytes]
+    if extra:
+        size, packed, start = _large(extra, size, packed, start)
+    told = _told_path(extra, name)
+    if told is not None:
+        flags |= UTF8_PATH
+    path = (name.decode("utf-8" if flags & UTF8_PATH else "cp437") if told is None else told).partition("\0")[0]
     return ZipEntry(path, before + start, packed, size, crc, method, flags, made_by >> 8, attributes), taken
+
+
+def _fields(extra: bytes) -> Iterator[tuple[int, bytes]]:
+    """Kind and content of extra fields (4.5.1).
+
+    Raises:
+        zipfile.BadZipFile: they are cut off.
+    """
+    place = 0
+    while place + 4 <= len(extra):
+        kind, length = struct.unpack_from("<2H", extra, place)
+        place += 4
+        if place + length > len(extra):
+            raise zipfile.BadZipFile(f"Corrupt extra field {kind:04x} (size={length})")
+        yield kind, extra[place : place + length]
+        place += length
 
 
 def _large(extra: bytes, size: int, packed: int, start: int) -> tuple[int, int, int]:
@@ -147,19 +167,23 @@ def _large(extra: bytes, size: int, packed: int, start: int) -> tuple[int, int, 
     Raises:
         zipfile.BadZipFile: the fields are cut off, or lack a number.
     """
-    place = 0
-    while place + 4 <= len(extra):
-        kind, length = struct.unpack_from("<2H", extra, place)
-        place += 4
-        if place + length > len(extra):
-            raise zipfile.BadZipFile(f"Corrupt extra field {kind:04x} (size={length})")
+    for kind, content in _fields(extra):
         if kind == _LARGE_FILE:
-            numbers = (value for (value,) in struct.iter_unpack("<Q", extra[place : place + length // 8 * 8]))
+            numbers = (value for (value,) in struct.iter_unpack("<Q", content[: len(content) // 8 * 8]))
             try:
                 size, packed, start = (
                     next(numbers) if value == _ELSEWHERE else value for value in (size, packed, start)
                 )
             except RuntimeError as error:  # what a generator makes of StopIteration
                 raise zipfile.BadZipFile("Corrupt zip64 extra field") from error
-        place += length
     return size, packed, start
+
+
+def _told_path(extra: bytes, name: bytes) -> str | None:
+    """The path in UTF-8 that an extra field tells beside one in another coding (4.6.9); None where there is none, or an old one."""
+    for kind, content in _fields(extra):
+        if kind == _UNICODE_PATH and len(content) > 5:
+            version, checksum = struct.unpack_from("<BL", content)
+            if version == 1 and checksum == zlib.crc32(name):
+                return content[5:].decode("utf-8")
+    return None

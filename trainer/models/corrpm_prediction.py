@@ -117,7 +117,7 @@ class _Correlation(nn.Module):
         queries, keys = self.query(hybrid), self.pool(self.key(parsing))
         values = self.classes @ self.pool(self.value(parsing)).flatten(2)
         # An exported graph has products: not every runtime takes weights that were computed.
-        by_convolutions = queries.device.type == "cpu" and not torch.compiler.is_compiling()
+        by_convolutions = queries.device.type == "cpu" and not torch.compiler.is_compiling() and len(queries) > 0
         gathered = _by_convolutions(queries, keys, values) if by_convolutions else _by_products(queries, keys, values)
         return gathered + self.skip([parsing], size)
 

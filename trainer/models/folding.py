@@ -100,7 +100,8 @@ class Joined(nn.Module):
 
 def _convolution_of(weight: Tensor, bias: Tensor | None) -> nn.Conv2d:
     """The 1x1 convolution with a weight (outputs, inputs) of its own."""
-    convolution = nn.Conv2d(weight.shape[1], weight.shape[0], 1, bias=bias is not None)
+    # Made without storage: drawing weights would move the random numbers of whoever trains meanwhile.
+    convolution = nn.Conv2d(weight.shape[1], weight.shape[0], 1, bias=bias is not None, device="meta")
     convolution.weight = nn.Parameter(weight[:, :, None, None].detach().clone())
     convolution.bias = None if bias is None else nn.Parameter(bias.detach().clone())
     return convolution

@@ -7,6 +7,7 @@ whatever the number of threads.
 
 from __future__ import annotations
 
+import math
 import platform
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -15,13 +16,16 @@ import cv2
 import torch
 from torch import Tensor, nn
 
+from pipeline.errors import DataError
 from trainer.models.backbones import BasicBlock, Bottleneck
+from trainer.models.timm_features import TimmFeatures
 
 _WEIGHT_STEPS, _INPUT_STEPS = 127, 255
 _FEWEST_CHANNELS = 32
 """Convolutions with fewer inputs or outputs stay in float32: the first, which sees pixels, and the last, whose answers count."""
 _UPSAMPLED = {"kernel_size": (4, 4), "stride": (2, 2), "padding": (1, 1), "output_padding": (0, 0), "dilation": (1, 1)}
 """The transposed convolutions that are known here: those of Simple Baselines' heads."""
+_DAMAGED = "The model is damaged or has diverged: train or convert it again"
 _TAPS = ((3, 1), (2, 0))
 """Of an even and an odd output: the kernel's places that meet the two inputs beside it."""
 
@@ -41,10 +45,16 @@ class _Rounded(NamedTuple):
 
 
 def _rounded(maps: Tensor) -> _Rounded:
-    """(N, C, h, w) float32 -> the same in uint8, channels last."""
+    """(N, C, h, w) float32 -> the same in uint8, channels last.
+
+    Raises:
+        DataError: a number is infinite.
+    """
     lines = maps.permute(0, 2, 3, 1).contiguous().flatten(0, 2)
     # OpenCV takes one pass where PyTorch takes three.
     least, most, *_ = cv2.minMaxLoc(lines.numpy())
+    if not math.isfinite(most - least):
+        raise DataError(f"int8: the network's features go from {least} to {most}, expected finite ones. {_DAMAGED}")
     least, most = min(least, 0.0), max(most, 0.0)
     step = max((most - least) / _INPUT_STEPS, torch.finfo(torch.float32).tiny)
     zero = round(-least / step)
@@ -80,8 +90,14 @@ class Int8Conv2d(nn.Module):
         padding: Any = (0, 0),
         dilation: Any = (1, 1),
     ) -> None:
-        """From a weight (outputs, inputs, kh, kw) and the rest of an nn.Conv2d."""
+        """From a weight (outputs, inputs, kh, kw) and the rest of an nn.Conv2d.
+
+        Raises:
+            DataError: a weight is not finite.
+        """
         super().__init__()
+        if not weight.isfinite().all():
+            raise DataError(f"int8: a weight of a convolution of {tuple(weight.shape)} is not finite. {_DAMAGED}")
         steps = _steps(weight.detach())
         numbers = torch.round(weight.detach() / steps[:, None, None, None]).to(torch.int8)
         self.rectified = False
@@ -128,16 +144,22 @@ class Int8Upsampling(nn.Module):
 
 
 def to_int8(network: nn.Module) -> None:
-    """Replace, in place, the convolutions of a network that is worth it, in float32 and on the CPU."""
-    for owner in list(network.modules()):
-        for name, child in list(owner.named_children()):
-            if isinstance(child, nn.Conv2d | nn.ConvTranspose2d) and _worth_it(child):
-                setattr(owner, name, _in_int8(child))
-    for block in network.modules():
-        if isinstance(block, BasicBlock | Bottleneck):
-            _join_block(block)
-        elif type(block) is nn.Sequential:
-            _join_chain(block)
+    """Replace, in place, the convolutions of a network that are worth it, in float32 and on the CPU.
+
+    It can be neither copied nor saved after that. Backbones of timm stay as they are: some read their layers' weights.
+    """
+    for name, child in list(network.named_children()):
+        if isinstance(child, TimmFeatures):
+            continue
+        replacement = _in_int8(child)
+        if replacement is None:
+            to_int8(child)
+        else:
+            setattr(network, name, replacement)
+    if isinstance(network, BasicBlock | Bottleneck):
+        _join_block(network)
+    elif type(network) is nn.Sequential:
+        _join_chain(network)
 
 
 def _join_block(block: BasicBlock | Bottleneck) -> None:
@@ -160,15 +182,16 @@ def _join_chain(chain: nn.Sequential) -> None:
             chain[place] = nn.Identity()
 
 
+def _in_int8(layer: nn.Module) -> nn.Module | None:
+    """What computes a layer in 8 bits; None where there is no such thing or it is not worth it."""
+    # Exactly these: kinds of them compute something else.
+    if type(layer) is nn.Conv2d and _worth_it(layer):
+        return Int8Conv2d(layer.weight, layer.bias, layer.stride, layer.padding, layer.dilation)
+    if type(layer) is nn.ConvTranspose2d and _worth_it(layer):
+        return Int8Upsampling(layer) if all(getattr(layer, key) == value for key, value in _UPSAMPLED.items()) else None
+    return None
+
+
 def _worth_it(convolution: nn.Conv2d | nn.ConvTranspose2d) -> bool:
     plain = convolution.groups == 1 and not isinstance(convolution.padding, str) and convolution.padding_mode == "zeros"
     return plain and min(convolution.in_channels, convolution.out_channels) >= _FEWEST_CHANNELS
-
-
-def _in_int8(convolution: nn.Conv2d | nn.ConvTranspose2d) -> nn.Module:
-    if isinstance(convolution, nn.Conv2d):
-        return Int8Conv2d(
-            convolution.weight, convolution.bias, convolution.stride, convolution.padding, convolution.dilation
-        )
-    known = all(getattr(convolution, name) == value for name, value in _UPSAMPLED.items())
-    return Int8Upsampling(convolution) if known else convolution

@@ -72,6 +72,8 @@ class _ForPrediction(ParsingNetwork):
     def forward(self, images: Tensor) -> Prediction:
         """Images (N, 3, H, W) -> the answers."""
         self.check_images(images)
+        if self.product_dtype == torch.int8 and not len(images):
+            raise ValueError("images: none, expected at least one")
         images = images.contiguous(memory_format=torch.channels_last)
         lower = self.product_dtype in (torch.bfloat16, torch.float16)
         with torch.autocast(images.device.type, self.product_dtype) if lower else nullcontext():

@@ -6,11 +6,16 @@ import io
 import random
 import struct
 import zipfile
+import zlib
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.errors import DataError
+from pipeline.sources.archives import Archives
 from pipeline.sources.zip_directory import ZipEntry, zip_entries
 
 NAMES = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=12)
@@ -41,8 +46,8 @@ def packed(files: list[tuple[str, bytes]], comment: bytes = b"", method: int = z
 @given(st.lists(st.tuples(NAMES, st.binary(max_size=40)), max_size=6, unique_by=lambda f: f[0]), st.binary(max_size=30),
        st.binary(max_size=20))  # fmt: skip
 def test_the_entries_are_zipfiles(files: list[tuple[str, bytes]], comment: bytes, before: bytes) -> None:
-    comment = comment.replace(b"PK", b"")  # zipfile itself takes a mark in a comment for the end record
-    data = before + packed(files, comment)
+    # Marks of end records, which lie in comments or before the archive, mislead zipfile.
+    data = before.replace(b"P", b"Q") + packed(files, comment.replace(b"P", b"Q"))
     assert list(zip_entries(io.BytesIO(data))) == expected(data)
 
 
@@ -134,3 +139,40 @@ def test_damaged_directories_give_zipfiles_entries_or_a_refusal() -> None:
         assert found == expected(bytes(data))
         same += 1
     assert same > 500
+
+
+def with_extra_path(name: bytes, path: str, checksum: int) -> bytes:
+    """A zip of one file whose path stands in another coding, and in an extra field in UTF-8, as Info-ZIP writes it."""
+    data = packed([("x" * len(name), b"1")])
+    data = data.replace(b"x" * len(name), name)
+    directory, end = data.rfind(b"PK\1\2"), data.rfind(b"PK\5\6")
+    content = struct.pack("<BL", 1, checksum) + path.encode()
+    extra = struct.pack("<2H", 0x7075, len(content)) + content
+    entry = bytearray(data[directory:end])
+    struct.pack_into("<H", entry, 30, len(extra))
+    last = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 1, 1, len(entry) + len(extra), directory, 0)
+    return data[:directory] + bytes(entry) + extra + last
+
+
+def test_a_path_in_an_extra_field_is_the_one(tmp_path: Path) -> None:
+    name = "写真.jpg".encode("cp932")
+    data = with_extra_path(name, "写真.jpg", zlib.crc32(name))
+    assert [entry.path for entry in zip_entries(io.BytesIO(data))] == ["写真.jpg"]
+    (tmp_path / "photos.zip").write_bytes(data)
+    archives = Archives(tmp_path)
+    (member,) = archives.members
+    assert member.path == "写真.jpg" and archives.read(member) == b"1"
+    stale = with_extra_path(name, "写真.jpg", zlib.crc32(b"another name"))
+    assert [entry.path for entry in zip_entries(io.BytesIO(stale))] == [name.decode("cp437")]
+
+
+def test_an_inner_archive_that_is_gone_is_told(tmp_path: Path) -> None:
+    (tmp_path / "outer.zip").write_bytes(packed([("inner.zip", packed([("one", b"1")]))], method=zipfile.ZIP_STORED))
+    archives = Archives(tmp_path)
+    (member,) = archives.members
+    assert archives.read(member) == b"1"
+    later = Archives(tmp_path)
+    with pytest.raises(
+        DataError, match=r"outer.zip!/gone.zip: not a whole zip archive \(it does not hold 'gone.zip'\)"
+    ):
+        later.read(replace(member, archive=("outer.zip", "gone.zip")))

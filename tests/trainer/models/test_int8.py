@@ -9,12 +9,14 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from pipeline.errors import DataError
 from tests.trainer.models.test_prediction_path import trained
 from tests.trainer.models.test_rows import ROWS
 from trainer.models import build_model, for_prediction
 from trainer.models.backbones import BasicBlock, Bottleneck
 from trainer.models.folding import fold_norms
 from trainer.models.int8 import Int8Conv2d, Int8Upsampling, computes_in_int8, to_int8
+from trainer.models.timm_features import TimmFeatures
 
 pytestmark = pytest.mark.skipif(not computes_in_int8(), reason="this processor does not compute in 8 bits")
 KERNELS = [
@@ -151,6 +153,44 @@ def test_only_what_is_worth_it_is_replaced():
     expected = list(before)
     expected[2], expected[4], expected[7] = Int8Conv2d, nn.Identity, Int8Upsampling
     assert [type(layer) for layer in layers] == expected
+
+
+class Halved(nn.Conv2d):
+    """A kind of convolution that does something to its weight."""
+
+    def forward(self, maps: torch.Tensor) -> torch.Tensor:
+        return self._conv_forward(maps, self.weight / 2, self.bias)
+
+
+class Backbone(TimmFeatures):
+    """Without timm."""
+
+    def __init__(self) -> None:
+        nn.Module.__init__(self)
+        self.layer = nn.Conv2d(64, 64, 1)
+
+
+def test_kinds_of_convolutions_and_backbones_of_others_stay_as_they_are():
+    layers = nn.Sequential(Halved(64, 64, 1), Backbone(), nn.Sequential(nn.Conv2d(64, 64, 1)))
+    to_int8(layers)
+    assert [type(layer) for layer in (layers[0], layers[1].layer, layers[2][0])] == [Halved, nn.Conv2d, Int8Conv2d]
+
+
+@torch.no_grad()
+def test_damaged_networks_are_told():
+    convolution = nn.Conv2d(64, 64, 1)
+    features = torch.zeros(1, 64, 5, 5)
+    features[0, 3, 2, 2] = float("inf")
+    with pytest.raises(DataError, match=r"int8: the network's features go from 0\.0 to inf, expected finite ones"):
+        in_int8(convolution)(features)
+    convolution.weight[5, 5] = float("nan")
+    with pytest.raises(DataError, match=r"int8: a weight of a convolution of \(64, 64, 1, 1\) is not finite"):
+        to_int8(nn.Sequential(convolution))
+
+
+def test_no_images_are_refused():
+    with pytest.raises(ValueError, match="images: none"):
+        for_prediction(trained("corrpm"), dtype=torch.int8)(torch.zeros(0, 3, 64, 64))
 
 
 @torch.no_grad()

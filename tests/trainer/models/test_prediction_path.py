@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from tests.trainer.models.test_rows import ROWS, randomise_zeros, small
-from trainer.models import VARIANTS, ParsingNetwork, build_model, for_prediction
+from trainer.models import VARIANTS, ParsingNetwork, build_model, corrpm_prediction, for_prediction
 from trainer.models.folding import WithoutPadding, drop_padded_taps, fold_norms
 from trainer.models.prediction_path import fastest_dtype
 
@@ -72,6 +72,29 @@ def test_the_trained_network_is_left_alone():
     for_prediction(model, parsing_only=True)(torch.randn(1, 3, 45, 61))
     assert all(torch.equal(tensor, before[key]) for key, tensor in model.state_dict().items())
     assert any(isinstance(module, nn.BatchNorm2d) for module in model.modules())
+
+
+@torch.no_grad()
+def test_preparing_and_asking_draw_no_random_numbers():
+    model = trained("corrpm")
+    before = torch.get_rng_state()
+    prepared = for_prediction(model)
+    assert prepared(torch.zeros(0, 3, 64, 64)).parsing[0].shape[0] == 0
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+@torch.no_grad()
+def test_the_relation_map_in_products_and_in_convolutions_gathers_the_same(monkeypatch):
+    monkeypatch.setattr(corrpm_prediction, "_MAP_CELLS", 100)  # several rows, and parts of them
+    queries, keys, values = (
+        torch.randn(2, 8, 9, 7).double(),
+        torch.randn(2, 8, 4, 3).double(),
+        torch.randn(2, 5, 12).double(),
+    )
+    related = torch.softmax(torch.einsum("nchw,nckl->nhwkl", queries, keys).flatten(3), dim=3)
+    expected = torch.einsum("nhwk,nvk->nvhw", related, values)
+    for gather in (corrpm_prediction._by_products, corrpm_prediction._by_convolutions):
+        assert (gather(queries, keys, values) - expected).abs().max() < 1e-12
 
 
 def test_no_norm_is_left_behind_a_convolution():
